@@ -1,4 +1,4 @@
-"""A copy of the project, deployed as AWS would get it to an embedded engine that enforces the policies."""
+"""A copy of the project, deployed to an embedded engine that enforces policies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.aws import client_of
 STAGE = "local-aws"
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 BUILT = ("deployed", "deployments", "venv")
-"""What an earlier deployment left in ``.chalice``: this one builds its own."""
+"""Files of an earlier deployment in ``.chalice``, which are not copied."""
 OFFLINE = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeoutError")
 EMAIL = "admin@example.com"
 PASSWORD = "a-long-enough-one"
@@ -34,7 +34,7 @@ LIMIT = 30.0
 
 
 def copy_project(target: Path, **settings: str) -> None:
-    """What ships, and nothing that stands around it. The stage has these settings and this machine's processor."""
+    """Copy what ships. The stage has these settings and this machine's processor."""
     target.mkdir()
     for name in SHIPPED:
         source = ROOT / name
@@ -58,25 +58,25 @@ def copy_project(target: Path, **settings: str) -> None:
 
 @dataclass
 class Stage:
-    """A stage on an engine of its own."""
+    """A stage on a separate engine."""
 
     engine: Engine
     project: Path
 
     def deploy(self, *more: str, **variables: str) -> str:
-        """What ``make deploy`` does, without its check, in an environment with these; what it said."""
+        """Deploy as ``make deploy``, without its check, with these variables; returns the output."""
         return self._make("deploy", "--no-smoke", *more, **variables)
 
     def undeploy(self) -> str:
-        """What ``make undeploy`` does; what it said."""
+        """Remove as ``make undeploy``; returns the output."""
         return self._make("undeploy")
 
     def rollback(self, *more: str) -> str:
-        """What ``make rollback`` does; what it said."""
+        """Roll back as ``make rollback``; returns the output."""
         return self._make("rollback", *more)
 
     def chalice(self, command: str) -> str:
-        """Run a command of Chalice that has to succeed; what it said."""
+        """Run a command of Chalice that has to succeed; returns the output."""
         program = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
         return self._succeed([*program, command, "--stage", STAGE], self.project)
 
@@ -93,7 +93,7 @@ class Stage:
         return said
 
     def manage(self, *words: str) -> Any:
-        """Run the admin's command, which has to succeed; its document."""
+        """Run the admin's command, which has to succeed; returns its document."""
         done = self._run([sys.executable, "-m", "infra.manage", "--stage", STAGE, *words, "--json"], ROOT)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -103,7 +103,7 @@ class Stage:
         return client_of(self.engine, service)
 
     def deployed(self, kind: str) -> list[dict[str, Any]]:
-        """What Chalice noted that it made, of one kind."""
+        """The resources of one type in Chalice's record."""
         noted = json.loads((self.project / ".chalice" / "deployed" / f"{STAGE}.json").read_text())
         return [each for each in noted["resources"] if each["resource_type"] == kind]
 
@@ -198,13 +198,13 @@ class Stage:
 
 
 def wait_until_handled(stage: Stage, name: str) -> None:
-    """Return once no message waits and none is in work: a worker that fails keeps its message from being gone."""
+    """Wait until no message is waiting or in progress; messages of failing workers stay in progress."""
     for queue in (f"lamplighter-{STAGE}-{name}", f"lamplighter-{STAGE}-{name}-dead"):
         wait_until_empty(stage, queue)
 
 
 def wait_until_empty(stage: Stage, queue: str) -> None:
-    """Return once a queue has no message."""
+    """Wait until a queue has no message."""
     counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     sqs = stage.client("sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]

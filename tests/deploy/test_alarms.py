@@ -1,4 +1,4 @@
-"""Alarms and the dashboard: what they watch, and that they forget no function and no queue."""
+"""Alarms and the dashboard cover all functions and queues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALARMS = read(FOLDER / "alarms.yaml")["Resources"]
 
 
 def repeated(name: str) -> tuple[set[str], dict[str, Any]]:
-    """What a loop of the alarms goes over, and what it makes of each."""
+    """The items of a loop in the alarms, and the resources for each."""
     _, each, made = ALARMS[f"Fn::ForEach::{name}"]
     return set(each), made
 
@@ -49,8 +49,8 @@ def test_every_dead_letter_has_an_alarm() -> None:
     assert oldest["Properties"]["Dimensions"][0]["Value"] == {"Fn::Sub": "lamplighter-${Stage}-${Queue}"}
 
 
-def test_a_message_may_wait_for_more_than_one_try() -> None:
-    """Else the alarm would call for every message whose first try failed."""
+def test_a_message_may_wait_for_more_than_one_attempt() -> None:
+    """Otherwise every message whose first attempt failed would set off the alarm."""
     longest = {
         about["QueueName"].removeprefix("lamplighter-s-"): about["VisibilityTimeout"]
         for _, about in Template(FOLDER / "storage.yaml", {"Stage": "s"}, REGION).resources("AWS::SQS::Queue")
@@ -62,8 +62,8 @@ def test_a_message_may_wait_for_more_than_one_try() -> None:
     assert all(allowed[queue] > longest[queue] for queue in allowed)
 
 
-def test_faults_are_judged_by_their_share_of_all_calls() -> None:
-    """A number that wakes somebody up for ten devices would call all the time for a million."""
+def test_failures_are_measured_as_a_share_of_all_calls() -> None:
+    """A fixed number that is right for ten devices would set off the alarm constantly for a million."""
     for name in ("ApiFaults", "ApiUnavailable"):
         alarm = ALARMS[name]["Properties"]
         assert {"calls", "share"} < {each["Id"] for each in alarm["Metrics"]}
@@ -74,7 +74,7 @@ def test_faults_are_judged_by_their_share_of_all_calls() -> None:
     assert "${Objective}" in formula
 
 
-def test_every_alarm_tells_somebody() -> None:
+def test_every_alarm_sends_a_notification() -> None:
     loops = [name.removeprefix("Fn::ForEach::") for name in ALARMS if name.startswith("Fn::ForEach::")]
     alarms = [each for name in loops for each in repeated(name)[1].values()]
     alarms += [each for each in ALARMS.values() if isinstance(each, dict) and each["Type"] == "AWS::CloudWatch::Alarm"]
@@ -87,7 +87,7 @@ def test_every_alarm_tells_somebody() -> None:
         assert "TreatMissingData" in alarm["Properties"]
 
 
-def test_the_dashboard_shows_what_an_operator_asks_for() -> None:
+def test_the_dashboard_shows_the_important_metrics() -> None:
     shown = metrics()
     text = json.dumps(shown)
 

@@ -1,6 +1,6 @@
-"""A real deployment: the project's files, its layer and its policies, as they would go to AWS.
+"""A real deployment to the embedded engine: the project's files, layer and policies, as for AWS.
 
-A deployment can go green without a route, so what came out is compared with the app and then called. One deployment
+A deployment can succeed without a route, so the result is compared with the app and then called. One deployment
 serves all tests; the last of them delete it.
 """
 
@@ -44,7 +44,7 @@ ONLY_IN_THE_LAYER = ("argon2", "aws_lambda_powertools", "jwt", "msgspec", "pynam
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Listener]:
-    """Somebody's server on loopback, which the stage may call."""
+    """An external server on loopback, which the stage may call."""
     with Listener() as listening:
         yield listening
 
@@ -67,7 +67,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, receiver: Listener) -> Itera
 
 @pytest.fixture(scope="module")
 def tenant(stage: Stage) -> dict[str, Any]:
-    """A tenant with an admin, made by the admin's command."""
+    """A tenant with an administrator, created by the admin's command."""
     made: dict[str, Any] = stage.manage("tenant", "create", "Acme")
     stage.manage("user", "create", EMAIL, "--tenant", made["id"], "--password", PASSWORD)
     return made
@@ -113,15 +113,15 @@ def test_the_api_has_the_routes_of_the_app(stage: Stage) -> None:
     assert deployed == expected_resources()
 
 
-def test_the_functions_are_there_each_with_the_layer(stage: Stage) -> None:
+def test_all_functions_exist_with_the_layer(stage: Stage) -> None:
     functions = stage.functions()
 
     assert {function["FunctionName"] for function in functions} == FUNCTIONS
     assert [len(function.get("Layers", [])) for function in functions] == [1] * len(FUNCTIONS)
 
 
-def test_the_engine_has_no_library_to_lend(stage: Stage) -> None:
-    """Its own libraries come before a layer's: what it had, a layer that lacks it would not miss."""
+def test_the_engine_provides_no_libraries(stage: Stage) -> None:
+    """Its own libraries would precede the layer's and hide that one is missing."""
     code = f"from importlib.util import find_spec; print([n for n in {ONLY_IN_THE_LAYER!r} if find_spec(n)])"
     python = str(process.interpreter())
     done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
@@ -129,7 +129,7 @@ def test_the_engine_has_no_library_to_lend(stage: Stage) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_device_gets_in_and_asks_for_updates(api: httpx2.Client, device: Device) -> None:
+def test_a_device_is_accepted_and_polls(api: httpx2.Client, device: Device) -> None:
     accept(api, device)  # 401, accepted, 200
 
     assert device.token
@@ -139,7 +139,7 @@ def test_a_device_gets_in_and_asks_for_updates(api: httpx2.Client, device: Devic
     assert api.get("/api/management/v1/deployments/deployments").json() == []
 
 
-def test_a_wrong_password_is_the_apps_own_refusal(tenant: dict[str, Any], http: httpx2.Client) -> None:
+def test_a_wrong_password_is_refused_by_the_app(tenant: dict[str, Any], http: httpx2.Client) -> None:
     answer = http.post("/api/management/v1/useradm/auth/login", auth=(EMAIL, "a-wrong-password"))
 
     assert answer.status_code == 401
@@ -147,15 +147,15 @@ def test_a_wrong_password_is_the_apps_own_refusal(tenant: dict[str, Any], http: 
 
 
 @pytest.mark.parametrize("path", ["/api/devices/v1/nothing", "/api/management/v1/useradm"])
-def test_what_is_no_route_is_refused_in_our_shape(http: httpx2.Client, path: str) -> None:
-    """By API Gateway, which no function hears of."""
+def test_unknown_routes_are_refused_in_the_apps_format(http: httpx2.Client, path: str) -> None:
+    """API Gateway refuses them without calling a function."""
     answer = http.get(path)
 
     assert answer.status_code == 404
     assert answer.json() == {"error": "not found", "request_id": answer.headers["X-MEN-RequestID"]}
 
 
-def test_every_error_of_the_gateway_has_our_shape(stage: Stage) -> None:
+def test_every_error_of_the_gateway_has_the_apps_format(stage: Stage) -> None:
     gateway = stage.client("apigateway")
     responses = gateway.get_gateway_responses(restApiId=stage.api_id, limit=100)["items"]
     gateway.close()
@@ -190,7 +190,7 @@ def test_the_zips_carry_byte_code(stage: Stage) -> None:
         assert len({name for name in modules if cache_name(name) in names}) > 0.98 * len(modules)
 
 
-def test_functions_know_where_they_are_and_their_logs_end(stage: Stage) -> None:
+def test_functions_know_their_urls_and_logs_expire(stage: Stage) -> None:
     logs = stage.client("logs")
     kept = {each["logGroupName"]: each.get("retentionInDays") for each in logs.describe_log_groups()["logGroups"]}
     logs.close()
@@ -200,7 +200,7 @@ def test_functions_know_where_they_are_and_their_logs_end(stage: Stage) -> None:
         assert kept[f"/aws/lambda/{function['FunctionName']}"] == 1
 
 
-def test_all_of_the_smoke_test(stage: Stage, tenant: dict[str, Any]) -> None:
+def test_the_smoke_test_passes(stage: Stage, tenant: dict[str, Any]) -> None:
     said: list[str] = []
 
     assert Smoke(stage.url, EMAIL, PASSWORD, websocket_url=stage.websocket_url, report=said.append).run(), said
@@ -208,10 +208,10 @@ def test_all_of_the_smoke_test(stage: Stage, tenant: dict[str, Any]) -> None:
     assert "PASS websocket session" in said
 
 
-def test_a_smoke_test_that_fails_says_so_and_cleans_up(stage: Stage, api: httpx2.Client) -> None:
+def test_a_failing_smoke_test_reports_it_and_cleans_up(stage: Stage, api: httpx2.Client) -> None:
     said: list[str] = []
     before = api.get("/api/management/v2/devauth/devices").json()
-    # Nobody is there: the step fails after a device and an artifact were made.
+    # The port is closed: the step fails after a device and an artifact were created.
     smoke = Smoke(stage.url, EMAIL, PASSWORD, websocket_url="ws://127.0.0.1:1", report=said.append)
 
     assert not smoke.run()
@@ -243,7 +243,7 @@ def test_a_websocket_without_a_token_is_refused(stage: Stage) -> None:
     assert refused.value.response.status_code == 403
 
 
-def test_a_webhook_is_told(stage: Stage, api: httpx2.Client, device: Device, receiver: Listener) -> None:
+def test_a_webhook_is_called(stage: Stage, api: httpx2.Client, device: Device, receiver: Listener) -> None:
     hook = {"provider": "webhook", "credentials": {"type": "http", "http": {"url": receiver.url, "secret": "00" * 16}}}
     assert api.post("/api/management/v1/iot-manager/integrations", json=hook).status_code == 201
     accept(api, device)
@@ -254,7 +254,7 @@ def test_a_webhook_is_told(stage: Stage, api: httpx2.Client, device: Device, rec
     assert "device-provisioned" in told
 
 
-def test_a_mail_goes_out(stage: Stage, tenant: dict[str, Any], http: httpx2.Client) -> None:
+def test_a_mail_is_sent(stage: Stage, tenant: dict[str, Any], http: httpx2.Client) -> None:
     ses = stage.client("sesv2")
     with suppress(ses.exceptions.AlreadyExistsException):
         ses.create_email_identity(EmailIdentity="noreply@example.com")
@@ -266,7 +266,7 @@ def test_a_mail_goes_out(stage: Stage, tenant: dict[str, Any], http: httpx2.Clie
     wait_until_handled(stage, "mails")
 
 
-def test_a_decommissioned_device_is_cleared_out_by_the_queue_worker(
+def test_the_queue_worker_deletes_data_of_a_decommissioned_device(
     stage: Stage, api: httpx2.Client, device: Device
 ) -> None:
     accept(api, device)
@@ -289,7 +289,7 @@ def test_a_decommissioned_device_is_cleared_out_by_the_queue_worker(
         ("tick", "auditlogs", "delete_item"),
     ],
 )
-def test_a_function_is_refused_what_it_does_not_need(stage: Stage, function: str, table: str, operation: str) -> None:
+def test_functions_have_no_other_permissions(stage: Stage, function: str, table: str, operation: str) -> None:
     client = stage.assumed(f"lamplighter-{STAGE}-{function}", "dynamodb")
     key = {"pk": {"S": "a"}, "sk": {"S": "b"}}
 
@@ -298,8 +298,8 @@ def test_a_function_is_refused_what_it_does_not_need(stage: Stage, function: str
     client.close()
 
 
-def test_a_deployed_role_may_reach_this_installation_alone(stage: Stage) -> None:
-    """The one account, region and bucket, and websockets of its own API and no other of the account."""
+def test_a_role_has_access_to_this_installation_only(stage: Stage) -> None:
+    """Only this account, region and bucket, and websockets of its own API."""
     [websocket] = stage.deployed("websocket_api")
     parts = [arn.split(":", 5) for name in FUNCTIONS for arn in stage.granted(name)]
 
@@ -316,8 +316,8 @@ def test_both_apis_are_deployed_with_their_throttles(stage: Stage) -> None:
     assert sockets["DefaultRouteSettings"]["ThrottlingRateLimit"] == 2_000
 
 
-def test_storage_comes_by_cloudformation_too(stage: Stage) -> None:
-    """As on AWS, where the template is a stack."""
+def test_storage_is_deployed_by_cloudformation(stage: Stage) -> None:
+    """The template is a stack, as on AWS."""
     with environment.applied(stage.engine.env()):
         stack = storage.Stack("lamplighter-cfn-storage")
         made = stack.update(STORAGE.read_text(), {"Stage": "cfn"})
@@ -344,7 +344,7 @@ def test_a_plain_chalice_deploy_updates_the_stage(stage: Stage) -> None:
 
 
 def test_functions_alone_can_be_deployed_and_keep_their_secrets(stage: Stage) -> None:
-    """As to go back a version: an older template would take new indexes away."""
+    """For deploying an older version, whose template would remove new indexes."""
     said = stage.deploy("--no-storage", LAMPLIGHTER_EDGE_SECRET="between-us" * 4, LAMPLIGHTER_SIGNUP="true")
     said += stage.deploy("--no-storage")
 
@@ -356,11 +356,11 @@ def test_functions_alone_can_be_deployed_and_keep_their_secrets(stage: Stage) ->
         assert variables["LAMPLIGHTER_PUBLIC_URL"] == stage.url
 
 
-def test_a_rollback_lets_the_release_before_be_called(stage: Stage, http: httpx2.Client) -> None:
+def test_a_rollback_makes_the_previous_release_live(stage: Stage, http: httpx2.Client) -> None:
     service = stage.client("lambda")
 
     def secrets() -> set[str | None]:
-        """The edge's secret of the versions that are called."""
+        """The edge's secret in the live versions."""
         called = [service.get_function_configuration(FunctionName=name, Qualifier="live") for name in FUNCTIONS]
         return {each["Environment"]["Variables"].get("LAMPLIGHTER_EDGE_SECRET") for each in called}
 
@@ -374,7 +374,7 @@ def test_a_rollback_lets_the_release_before_be_called(stage: Stage, http: httpx2
 
 
 def test_the_schedule_fires(stage: Stage) -> None:
-    """By itself, once a minute; a function that failed would say so. Late in the file: the others fill the minute."""
+    """It runs every minute; a failing function would log it. This test is late in the file to avoid waiting."""
     group = f"/aws/lambda/lamplighter-{STAGE}-tick"
     logs = stage.client("logs")
 

@@ -1,4 +1,4 @@
-"""What checkov advises on the templates: followed, or left with a reason in ``infra/checkov.yaml``."""
+"""Advice of checkov on the templates is followed, or skipped with a reason in ``infra/checkov.yaml``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_FUNCTIONS: Final = {
     "CKV_AWS_120",
     "CKV_AWS_173",
 }
-"""Advice on what `make package` builds, which is in no template of ours."""
+"""Advice on the output of `make package`, which is in none of the templates."""
 
 
 def left() -> list[str]:
@@ -32,7 +32,7 @@ def left() -> list[str]:
     return found
 
 
-def test_all_advice_that_is_left_has_a_reason() -> None:
+def test_all_skipped_advice_has_a_reason() -> None:
     lines = [line for line in CONFIG.read_text().splitlines() if line.lstrip().startswith("- ")]
 
     assert [line for line in lines if not re.fullmatch(r"  - CKV2?_AWS_\d+  # \S.{10,}", line)] == []
@@ -40,7 +40,7 @@ def test_all_advice_that_is_left_has_a_reason() -> None:
 
 
 @pytest.mark.skipif(not CHECKOV.exists(), reason="checkov is not installed: make templates does that")
-def test_the_templates_fail_exactly_the_checks_that_are_left() -> None:
+def test_the_templates_fail_exactly_the_skipped_checks() -> None:
     options = ["--framework", "cloudformation", "--compact", "--quiet", "--skip-download", "--output", "json"]
     done = subprocess.run([CHECKOV, *options, "--file", *TEMPLATES], capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""Where a deployment goes, and that there is one at a time."""
+"""The account and region of a deployment, its record, and the lock."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
     ],
 )
-def test_one_region_is_in_both_variables(variables: dict[str, str], found: str) -> None:
+def test_one_region_is_set_in_both_variables(variables: dict[str, str], found: str) -> None:
     assert destination.region(variables) == found
     assert variables == {"AWS_REGION": found, "AWS_DEFAULT_REGION": found}
 
@@ -72,12 +72,12 @@ print(aws().region, os.environ["AWS_REGION"], os.environ["AWS_DEFAULT_REGION"])
     "first", ["destination.region()", 'connect.connect(connect.Place("dev", Path(".")))'], ids=["deploy", "manage"]
 )
 @pytest.mark.parametrize("profile", ["", "[default]\nregion = ap-south-1\n"], ids=["without", "with"])
-def test_a_region_that_only_a_profile_has_is_everybodys(tmp_path: Path, first: str, profile: str) -> None:
-    """Without one, nobody guesses: keys in one region and functions in another would fit nobody."""
+def test_the_region_of_a_profile_is_used_by_all(tmp_path: Path, first: str, profile: str) -> None:
+    """Without a region nothing is guessed: keys and functions must be in the same region."""
     (tmp_path / "config").write_text(profile)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}
     variables = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_EC2_METADATA_DISABLED": "true"}
-    # No address answers there: what is asked must be answered by settings alone.
+    # No address is reachable: only settings may be used.
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     done = subprocess.run(
         [sys.executable, "-c", REGIONS.format(first=first)],
@@ -120,7 +120,7 @@ def test_a_record_of_another_account_is_refused() -> None:
 # --- The record
 
 
-def test_a_record_of_any_stage_fits_a_parameter_that_costs_nothing(engine: None, tmp_path: Path) -> None:
+def test_the_record_of_any_stage_fits_into_a_standard_parameter(engine: None, tmp_path: Path) -> None:
     """60 resources, and ten releases of eleven functions."""
     names = [f"lamplighter-production-eu-function-{number}" for number in range(11)]
     arn = "arn:aws:lambda:ap-southeast-1:123456789012:function:"
@@ -147,7 +147,7 @@ def test_a_record_of_any_stage_fits_a_parameter_that_costs_nothing(engine: None,
 
 
 def leave(holder: Holder) -> None:
-    """As a process that was killed leaves its lock."""
+    """Leave a lock as a killed process does."""
     value = msgspec.json.encode(holder).decode()
     boto3.client("ssm").put_parameter(Name=LOCK, Value=value, Type="String", Overwrite=True)
 
@@ -156,7 +156,7 @@ def locks() -> int:
     return len(boto3.client("ssm").get_parameters(Names=[LOCK])["Parameters"])
 
 
-def test_the_second_of_two_is_told_to_wait(engine: None) -> None:
+def test_a_second_deployment_is_refused(engine: None) -> None:
     with held(STAGE) as renew:
         renew()
         with pytest.raises(LockedError, match=r"deploys stage shared .*Wait until.*--break-lock"), held(STAGE):
@@ -167,14 +167,14 @@ def test_the_second_of_two_is_told_to_wait(engine: None) -> None:
         pass
 
 
-def test_a_lock_ends_with_a_deployment_that_fails(engine: None) -> None:
+def test_a_failed_deployment_releases_the_lock(engine: None) -> None:
     with pytest.raises(ZeroDivisionError), held(STAGE):
         raise ZeroDivisionError
     assert locks() == 0
 
 
-def test_of_many_at_once_one_deploys(engine: None) -> None:
-    """Whether nobody holds it or a lock is left that has ended."""
+def test_one_of_many_concurrent_deployments_gets_the_lock(engine: None) -> None:
+    """Whether there is no lock or an expired one."""
     for left in (None, Holder("somebody", "elsewhere", 1, 0)):
         if left is not None:
             leave(left)
@@ -202,7 +202,7 @@ def test_of_many_at_once_one_deploys(engine: None) -> None:
         assert locks() == 0
 
 
-def test_a_process_that_was_killed_here_holds_nobody_up(engine: None) -> None:
+def test_the_lock_of_a_killed_local_process_is_taken_over(engine: None) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     leave(Holder("me", socket.gethostname(), ended.pid, time.time() + LIFE))
@@ -212,7 +212,7 @@ def test_a_process_that_was_killed_here_holds_nobody_up(engine: None) -> None:
 
 
 @pytest.mark.parametrize(("past", "by_force"), [(LIFE + 1, False), (1, True)], ids=["its time", "force"])
-def test_a_lock_of_another_machine_ends(engine: None, past: float, by_force: bool) -> None:
+def test_the_lock_of_another_machine_expires(engine: None, past: float, by_force: bool) -> None:
     now = time.time()
     leave(Holder("somebody", "elsewhere", os.getpid(), now - past + LIFE))
 

@@ -1,4 +1,4 @@
-"""What is deployed around the functions: an edge that knows the relay's paths, cheaper front doors."""
+"""Templates around the functions: the edge, its firewall, the relay, and cheaper gateways."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ TRANSFORMED: dict[str, Callable[[str], str]] = {"URL_DECODE": unquote, "NORMALIZ
 
 
 def sent_to(origin: str) -> list[str]:
-    """Patterns of paths that the edge sends to an origin, in their order."""
+    """The path patterns of an origin of the edge, in order."""
     behaviours = EDGE["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
     found = [each["Fn::If"][1] if "Fn::If" in each else each for each in behaviours]
     return [each["PathPattern"] for each in found if each["TargetOriginId"] == origin]
 
 
 def relay_paths() -> set[str]:
-    """Patterns that the edge sends to the relay."""
+    """The path patterns of the relay."""
     return set(sent_to("relay"))
 
 
-def test_the_edge_can_send_operators_to_a_door_that_keeps_names_in_paths() -> None:
-    """CloudFront takes the first behaviour that fits, so what is the relay's has to come before."""
+def test_the_edge_can_send_operators_to_a_gateway_that_keeps_names_in_paths() -> None:
+    """CloudFront uses the first matching behaviour, so those of the relay have to be first."""
     behaviours = EDGE["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
 
     assert sent_to("management") == ["/api/management/*"]
@@ -63,14 +63,14 @@ def test_the_relay_serves_what_the_edge_sends_it(pattern: str) -> None:
     assert any(relay.serves({"type": kind, "path": path, "method": method}) for kind in ("http", "websocket"))
 
 
-def test_the_relay_takes_an_id_as_it_was_sent() -> None:
+def test_the_relay_uses_an_id_as_it_was_sent() -> None:
     """ASGI has decoded it already."""
     path = "/api/management/v1/deviceconnect/devices/a%41/connect"
 
     assert Relay.wish({"path": path}) == {"device_id": "a%41"}
 
 
-def test_the_edge_sends_the_relay_what_its_page_says() -> None:
+def test_the_edge_routes_the_documented_paths_to_the_relay() -> None:
     page = (ROOT / "docs" / "remote-access.md").read_text()
     rows = re.findall(r"^\| (`/api/.*?) \|", page, re.MULTILINE)
     first = [re.findall(r"`([^`]+)`", row) for row in rows]
@@ -85,7 +85,7 @@ CACHED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 """AWS's own policy CachingOptimized."""
 
 
-def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
+def test_the_edge_requires_tls_and_caches_nothing() -> None:
     config = EDGE["Distribution"]["Properties"]["DistributionConfig"]
     behaviours = [config["DefaultCacheBehavior"]]
     behaviours += [each["Fn::If"][1] if "Fn::If" in each else each for each in config["CacheBehaviors"]]
@@ -97,19 +97,19 @@ def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
         assert behaviour["ViewerProtocolPolicy"] == "https-only"
         kept = behaviour.get("PathPattern") == "/ui/assets/*"
         assert behaviour["CachePolicyId"] == (CACHED if kept else "4135ea2d-6df8-44a3-9df3-4b5a84be39ad")
-        # What is kept is nobody's: no cookie, no token and no query of its first caller goes with the question.
+        # Cached answers depend on no user: cookies, tokens and queries are not sent to the origin.
         assert ("OriginRequestPolicyId" in behaviour) is not kept
         assert behaviour["FunctionAssociations"]
     for origin in origins:
         assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
         assert origin["CustomOriginConfig"]["OriginSSLProtocols"] == ["TLSv1.2"]
-    # Who does not ask for the caller's address does not get the secret.
+    # Origins that do not need the caller's address do not get the secret.
     told = {each["Id"]: each["OriginCustomHeaders"] for each in origins if "OriginCustomHeaders" in each}
     header = [{"HeaderName": "X-Lamplighter-Edge", "HeaderValue": SECRET}]
     assert told == dict.fromkeys(("management", "relay", "rest"), header)
     [relay] = [origin for origin in origins if origin["Id"] == "relay"]
     assert relay["CustomOriginConfig"]["OriginReadTimeout"] > PATIENCE
-    # All that CloudFront can be told of; anything else it does not keep.
+    # All errors that CloudFront can be configured for; it caches no others.
     errors = {each["ErrorCode"]: each for each in config["CustomErrorResponses"]}
     assert errors == {
         code: {"ErrorCode": code, "ErrorCachingMinTTL": 0}
@@ -119,7 +119,7 @@ def test_the_edge_speaks_tls_only_and_keeps_nothing() -> None:
     assert hsts["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
 
 
-def test_the_firewall_counts_the_ways_in_that_need_no_token() -> None:
+def test_the_firewall_limits_routes_without_a_token() -> None:
     rule = EDGE["Firewall"]["Properties"]["Rules"][0]["Statement"]["RateBasedStatement"]
     matches = [each["ByteMatchStatement"] for each in rule["ScopeDownStatement"]["OrStatement"]["Statements"]]
     paths = [each["SearchString"] for each in matches]
@@ -143,7 +143,7 @@ def test_the_firewall_of_the_api_has_the_rules_of_the_edge() -> None:
     assert api["VisibilityConfig"]["SampledRequestsEnabled"] is False
 
 
-def test_backups_are_of_this_stage_outlive_their_stack_and_can_be_copied() -> None:
+def test_backups_cover_this_stage_outlive_their_stack_and_can_be_copied() -> None:
     made = read(FOLDER / "backups.yaml")["Resources"]
     [rule] = made["Plan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
 
@@ -155,7 +155,7 @@ def test_backups_are_of_this_stage_outlive_their_stack_and_can_be_copied() -> No
 
 
 def spellings(path: str) -> set[str]:
-    """A path as somebody may write it who wants to be taken for somebody else, and be served all the same."""
+    """Another spelling of a path, used to bypass the firewall."""
     first, second, rest = path[1:].split("/", 2)
     return {
         path,
@@ -172,7 +172,7 @@ def quote_all(text: str) -> str:
 
 
 def counts(match: dict[str, Any], path: str) -> bool:
-    """Whether a statement of the firewall is about a path, as AWS describes these transformations."""
+    """Whether a statement of the firewall matches a path, with the transformations documented by AWS."""
     for transformation in sorted(match["TextTransformations"], key=lambda each: int(each["Priority"])):
         path = TRANSFORMED[transformation["Type"]](path)
     if match["PositionalConstraint"] == "EXACTLY":
@@ -180,8 +180,8 @@ def counts(match: dict[str, Any], path: str) -> bool:
     return path.startswith(match["SearchString"])
 
 
-def test_the_firewall_keeps_no_passwords() -> None:
-    """Samples of requests have their headers."""
+def test_the_firewall_stores_no_passwords() -> None:
+    """Sampled requests contain headers."""
     firewall = EDGE["Firewall"]["Properties"]
     for shown in (firewall, *firewall["Rules"]):
         assert shown["VisibilityConfig"]["SampledRequestsEnabled"] is False
@@ -189,8 +189,8 @@ def test_the_firewall_keeps_no_passwords() -> None:
 
 
 @pytest.mark.parametrize("name", ["load-balancer", "relay"])
-def test_a_load_balancer_can_be_kept_to_the_edge(name: str) -> None:
-    """By CloudFront's prefix list: past the edge there is no firewall."""
+def test_a_load_balancer_can_be_limited_to_the_edge(name: str) -> None:
+    """With CloudFront's prefix list, since calls that bypass the edge also bypass the firewall."""
     template = read(FOLDER / f"{name}.yaml")
     nothing, open_to_all = {"Ref": "AWS::NoValue"}, "IsForEverybody"
     [rule] = template["Resources"]["BalancerGroup"]["Properties"]["SecurityGroupIngress"]
@@ -213,7 +213,7 @@ def test_a_load_balancer_can_be_kept_to_the_edge(name: str) -> None:
         ("/uis", "/uis"),
     ],
 )
-def test_the_edge_says_who_calls_whatever_the_caller_says(uri: str, wanted: str) -> None:
+def test_the_edge_overwrites_the_callers_address(uri: str, wanted: str) -> None:
     code = EDGE["Caller"]["Properties"]["FunctionCode"]
     headers = {
         "x-lamplighter-client": {"value": "192.0.2.1"},
@@ -231,7 +231,7 @@ def test_the_edge_says_who_calls_whatever_the_caller_says(uri: str, wanted: str)
     assert request["headers"] == headers | told
 
 
-def test_the_doors_call_the_function_as_the_app_expects_it() -> None:
+def test_the_gateways_call_the_function_as_the_app_expects() -> None:
     [integration] = resources(FOLDER / "http-api.yaml", "AWS::ApiGatewayV2::Integration").values()
     [target] = resources(FOLDER / "load-balancer.yaml", "AWS::ElasticLoadBalancingV2::TargetGroup").values()
     [listener] = resources(FOLDER / "load-balancer.yaml", "AWS::ElasticLoadBalancingV2::Listener").values()
@@ -248,13 +248,13 @@ def test_the_doors_call_the_function_as_the_app_expects_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["load-balancer", "relay"])
-def test_load_balancers_speak_tls_of_today_only(name: str) -> None:
+def test_load_balancers_require_current_tls_versions(name: str) -> None:
     for listener in resources(FOLDER / f"{name}.yaml", "AWS::ElasticLoadBalancingV2::Listener").values():
         assert (listener["Properties"]["Protocol"], listener["Properties"]["Port"]) == ("HTTPS", 443)
         assert listener["Properties"]["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2-")
 
 
-def test_the_relay_has_no_right_and_no_secret() -> None:
+def test_the_relay_has_no_permissions_and_no_secrets() -> None:
     [task] = resources(FOLDER / "relay.yaml", "AWS::ECS::TaskDefinition").values()
     [container] = task["Properties"]["ContainerDefinitions"]
     [log] = resources(FOLDER / "relay.yaml", "AWS::Logs::LogGroup").values()
@@ -280,7 +280,7 @@ STACKS = {
         "Subnets": "subnet-12345678,subnet-87654321",
     },
 }
-"""Those of which the embedded engine knows every type of resource, but for the budget and alarms on formulas."""
+"""Templates whose resource types the embedded engine supports, except budgets and alarms on formulas."""
 
 
 @pytest.fixture(scope="module")
@@ -312,12 +312,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], A
 
 
 def without_what_the_engine_lacks(template: str) -> str:
-    """A template without its budget and without alarms on formulas: the embedded engine has neither."""
+    """A template without its budget and alarms on formulas, which the embedded engine does not support."""
     blocks = re.split(r"^(?=  [A-Z][\w:]*:\n)", template, flags=re.MULTILINE)
     return "".join(block for block in blocks if not re.search(r"^  Limit:|^ +Metrics:\n", block, re.MULTILINE))
 
 
-def test_the_loops_make_an_alarm_for_each(made: Callable[[str], Any]) -> None:
+def test_the_loops_create_an_alarm_for_each_item(made: Callable[[str], Any]) -> None:
     alarms = made("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
     watched = {(alarm["MetricName"], alarm["Dimensions"][0]["Value"]) for alarm in alarms}
     expected = sum(
@@ -332,7 +332,7 @@ def test_the_loops_make_an_alarm_for_each(made: Callable[[str], Any]) -> None:
     assert json.loads(made("cloudwatch").get_dashboard(DashboardName="lamplighter-prod")["DashboardBody"])
 
 
-def test_the_doors_come_up(made: Callable[[str], Any]) -> None:
+def test_the_gateways_can_be_created(made: Callable[[str], Any]) -> None:
     stacks = {each["StackName"]: each for each in made("cloudformation").describe_stacks()["Stacks"]}
 
     for name in ("http-api", "load-balancer"):

@@ -1,4 +1,4 @@
-"""What API Gateway lets through, logs and traces: set once, and left alone where it is so already."""
+"""Throttling, logs and traces of API Gateway are set, and not changed if they are correct."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Apis:
     websocket: str
 
     def settle(self, stage: Stage) -> list[str]:
-        """What ``make deploy`` does."""
+        """Apply the settings as ``make deploy`` does."""
         return gateway.settle(stage, name="api", rest_api=self.rest, websocket_api=self.websocket, account=ACCOUNT)
 
     def stages(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Both stages as they are."""
+        """The current settings of both stages."""
         return (
             boto3.client("apigateway").get_stage(restApiId=self.rest, stageName="api"),
             boto3.client("apigatewayv2").get_stage(ApiId=self.websocket, StageName="api"),
@@ -59,7 +59,7 @@ def apis(engine: None) -> Apis:
     return Apis(api, made["ApiId"])
 
 
-def test_both_apis_are_throttled_and_nothing_is_done_twice(apis: Apis) -> None:
+def test_both_apis_are_throttled_and_repeating_changes_nothing(apis: Apis) -> None:
     stage = Stage("some", throttle=Throttle(3_000, 1_500), websocket_throttle=Throttle(700, 300))
 
     assert len(apis.settle(stage)) == 2
@@ -73,7 +73,7 @@ def test_both_apis_are_throttled_and_nothing_is_done_twice(apis: Apis) -> None:
     assert apis.stages()[0]["methodSettings"]["*/*"]["throttlingBurstLimit"] == 1_501
 
 
-def test_calls_are_logged_where_the_stage_says_so_and_no_longer_than_that(apis: Apis) -> None:
+def test_calls_are_logged_only_while_the_stage_says_so(apis: Apis) -> None:
     stage = Stage("some", access_logs=True, log_days=7)
 
     assert len(apis.settle(stage)) == 2
@@ -93,8 +93,8 @@ def test_calls_are_logged_where_the_stage_says_so_and_no_longer_than_that(apis: 
 
 
 @pytest.mark.parametrize("line", [gateway.REST_LINE, gateway.WEBSOCKET_LINE])
-def test_no_line_of_an_access_log_holds_a_token(line: str) -> None:
-    """Tokens are in headers, and in the query of a websocket; API Gateway would write each of these."""
+def test_access_logs_contain_no_tokens(line: str) -> None:
+    """Tokens are in headers and in the query of a websocket, which API Gateway could log."""
     variables = set(json.loads(line).values())
 
     assert all(each.startswith("$context.") for each in variables)
@@ -103,7 +103,7 @@ def test_no_line_of_an_access_log_holds_a_token(line: str) -> None:
     ]
 
 
-def test_a_missing_role_is_told_before_anything_is_changed(engine: None) -> None:
+def test_a_missing_role_is_reported_before_anything_is_changed(engine: None) -> None:
     wanted = Stage("some", access_logs=True)
     gateway.refuse_without_role(Stage("some"))
 

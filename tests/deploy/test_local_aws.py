@@ -1,4 +1,4 @@
-"""The engine that ``make deploy STAGE=local-aws`` leaves running, and finds again."""
+"""The engine of ``make deploy STAGE=local-aws``, which keeps running."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_engine_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     assert local.variables() is None
 
 
-def test_a_note_of_an_engine_that_was_killed_misleads_nobody(tmp_path: Path) -> None:
+def test_the_file_of_a_killed_engine_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "engine.json").write_text(f'{{"pid": {os.getpid()}, "environment": {{}}}}')
 
     assert LocalAws(tmp_path).variables() is None

@@ -1,4 +1,4 @@
-"""What is noted of resources while they are made."""
+"""Recording resources while they are created."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chalice.utils import UI
 from infra.deploy.plan import Recording
 
 
-def test_no_half_of_a_resource_is_noted() -> None:
-    """A record without the queue of a mapping was one that the second run broke off at."""
+def test_incomplete_resources_are_not_recorded() -> None:
+    """The second run used to fail on a record of a mapping without its queue."""
     made: list[str] = []
     noted: list[tuple[int, list[dict[str, Any]]]] = []
     client: Any = SimpleNamespace(live=str, make=lambda: made.append("made"))

@@ -1,4 +1,4 @@
-"""Releases: published together, put into service in steps that an alarm turns back, and the way back."""
+"""Releases: published together, put into service in steps, rolled back on an alarm or by command."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def functions(engine: None) -> Functions:
-    """Two functions whose version 1 is called, and which have changed since."""
+    """Two functions whose version 1 is live and which have changed since."""
     client = boto3.client("lambda")
     names = (f"lamplighter-{uuid4().hex[:8]}", f"lamplighter-{uuid4().hex[:8]}")
     for name in names:
@@ -73,7 +73,7 @@ def release(number: int, versions: dict[str, str], data: int = 2) -> Release:
 
 @pytest.fixture
 def alarm(engine: None) -> Iterator[Callable[[str, str], None]]:
-    """Sets the state of an alarm of the stage, which is made for it and removed."""
+    """Set the state of an alarm of the stage, which is created for the test and removed."""
     client = boto3.client("cloudwatch")
     made: set[str] = set()
 
@@ -107,7 +107,7 @@ def shift(functions: Functions, pause: Callable[[float], None], said: list[str] 
     )
 
 
-def test_what_has_not_changed_gets_no_new_version(functions: Functions) -> None:
+def test_unchanged_functions_get_no_new_version(functions: Functions) -> None:
     first = functions.publish()
 
     assert functions.publish() == first
@@ -127,8 +127,8 @@ def test_a_release_gets_its_share_step_by_step(functions: Functions) -> None:
     assert weights(functions) == [{}, {}]
 
 
-def test_an_alarm_turns_it_back(functions: Functions, alarm: Callable[[str, str], None]) -> None:
-    alarm(f"lamplighter-{STAGE} is slow", "ALARM")  # it went off before, and is no verdict on this release
+def test_an_alarm_rolls_it_back(functions: Functions, alarm: Callable[[str, str], None]) -> None:
+    alarm(f"lamplighter-{STAGE} is slow", "ALARM")  # it went off before this release
     alarm(f"lamplighter-{STAGE}else has a defect", "OK")
     alarm(f"lamplighter-{STAGE} has a defect", "OK")
     pauses: list[float] = []
@@ -147,7 +147,7 @@ def test_an_alarm_turns_it_back(functions: Functions, alarm: Callable[[str, str]
     assert weights(functions) == [{}, {}]
 
 
-def test_errors_of_the_new_version_turn_it_back(functions: Functions) -> None:
+def test_errors_of_the_new_version_roll_it_back(functions: Functions) -> None:
     name = functions.names[0]
 
     def pause(_: float) -> None:
@@ -172,7 +172,7 @@ def test_errors_of_the_new_version_turn_it_back(functions: Functions) -> None:
     assert set(functions.live().values()) == {"1"}
 
 
-def test_whoever_breaks_it_off_turns_it_back(functions: Functions) -> None:
+def test_an_interruption_rolls_it_back(functions: Functions) -> None:
     def pause(_: float) -> None:
         raise KeyboardInterrupt
 
@@ -183,7 +183,7 @@ def test_whoever_breaks_it_off_turns_it_back(functions: Functions) -> None:
     assert weights(functions) == [{}, {}]
 
 
-def test_old_versions_are_deleted_and_what_is_called_is_not(functions: Functions) -> None:
+def test_old_versions_are_deleted_except_live_ones(functions: Functions) -> None:
     for number in range(3, 6):
         functions.publish()
         for name in functions.names:
@@ -213,7 +213,7 @@ def installed(*data: int, live: int = 0) -> Installation:
     ],
     ids=["the one before", "twice", "by number", "forward again", "before it was migrated"],
 )
-def test_the_way_back(known: Installation, number: int, stored: int, back: int) -> None:
+def test_rolling_back(known: Installation, number: int, stored: int, back: int) -> None:
     assert releases.to_go_back_to(known, number, stored).number == back
 
 
@@ -223,11 +223,11 @@ def test_the_way_back(known: Installation, number: int, stored: int, back: int) 
         (installed(), 0, 2, "recorded are: none"),
         (installed(2), 0, 2, "before the live one; recorded are: 1"),
         (installed(2, 2), 7, 2, "no release 7; recorded are: 1, 2"),
-        (installed(2, 3), 0, 3, "release 1 cannot read what is stored: its code knows version 2"),
+        (installed(2, 3), 0, 3, "release 1 cannot read the stored data: its code knows version 2"),
     ],
     ids=["nothing", "the first", "unknown", "migrated since"],
 )
-def test_where_there_is_no_way_back(known: Installation, number: int, stored: int, why: str) -> None:
+def test_rollbacks_that_are_not_possible(known: Installation, number: int, stored: int, why: str) -> None:
     with pytest.raises(NoWayBackError, match=why):
         releases.to_go_back_to(known, number, stored)
 
@@ -241,7 +241,7 @@ def test_ten_releases_are_kept() -> None:
     assert known.live == 12
 
 
-def test_a_stage_that_matters_takes_steps() -> None:
+def test_production_stages_have_steps() -> None:
     steps = {stage.name: stage.steps for stage in STAGES}
 
     assert steps["prod"]

@@ -1,4 +1,4 @@
-"""What functions are told beyond their configuration: where they are reached, and secrets that are in no file."""
+"""Settings of functions in addition to their configuration: URLs, and secrets that are in no file."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def configure(project: Path, **variables: str) -> None:
 
 
 def note(project: Path, function: str) -> None:
-    """As Chalice does once it has deployed a function."""
+    """Set the variables as Chalice does after deploying a function."""
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
     noted = {"resources": [{"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn}]}
     (project / ".chalice" / "deployed" / f"{STAGE}.json").write_text(json.dumps(noted))
 
 
 def running(project: Path, function: str, **variables: str) -> None:
-    """A function that was deployed with these."""
+    """A function that was deployed with these variables."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", "")
@@ -78,7 +78,7 @@ def told(project: Path) -> dict[str, str]:
 URL = {"LAMPLIGHTER_PUBLIC_URL": "https://devices.example.com"}
 
 
-def test_a_first_deployment_is_told_what_its_environment_says(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_deployment_uses_its_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(project) == URL
 
     monkeypatch.setenv(EDGE, BETWEEN_US)
@@ -87,7 +87,7 @@ def test_a_first_deployment_is_told_what_its_environment_says(project: Path, mon
     assert told(project) == URL | {EDGE: BETWEEN_US}
 
 
-def test_later_ones_keep_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_deployments_keep_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running(project, "kept", **{EDGE: BETWEEN_US, MAIL: "smtp://mail", "LAMPLIGHTER_STAGE": STAGE})
 
     assert told(project) == URL | {EDGE: BETWEEN_US, MAIL: "smtp://mail"}
@@ -99,7 +99,7 @@ def test_later_ones_keep_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("secret", ["short", "x" * 31, "a secret with spaces, which no edge takes"])
-def test_a_secret_that_no_edge_can_have_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+def test_an_invalid_edge_secret_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
     about = read(ROOT / "infra" / "templates" / "edge.yaml")["Parameters"]["Secret"]
     assert len(secret) < int(about["MinLength"]) or not re.fullmatch(about["AllowedPattern"], secret)
     monkeypatch.setenv(EDGE, secret)
@@ -108,13 +108,13 @@ def test_a_secret_that_no_edge_can_have_is_refused(project: Path, monkeypatch: p
         told(project)
 
 
-def test_a_function_that_somebody_deleted_has_none(project: Path) -> None:
+def test_a_deleted_function_has_no_variables(project: Path) -> None:
     note(project, "deleted")
 
     assert told(project) == URL
 
 
-def test_the_url_is_the_one_that_was_given_last(project: Path) -> None:
+def test_the_last_given_url_is_used(project: Path) -> None:
     target = Deployed(STAGE, project)
     assert target.public_url() == ""
 
@@ -141,7 +141,7 @@ def test_functions_log_as_json_without_the_lines_of_each_call(project: Path) -> 
 
 
 @pytest.mark.parametrize(("level", "application"), [("DEBUG", "DEBUG"), ("debug", "DEBUG"), ("ERROR", "INFO")])
-def test_lambda_drops_no_line_that_the_app_means_to_write(project: Path, level: str, application: str) -> None:
+def test_lambda_drops_no_lines_of_the_app(project: Path, level: str, application: str) -> None:
     """Lines of metrics have no level: Lambda takes them for INFO, so no level above that may be set there."""
     running(project, f"at-{level}", LAMPLIGHTER_LOG_LEVEL=level)
 
@@ -151,7 +151,9 @@ def test_lambda_drops_no_line_that_the_app_means_to_write(project: Path, level: 
     assert known["LoggingConfig"]["ApplicationLogLevel"] == application
 
 
-def test_a_loop_of_calls_ends_and_traces_follow_the_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recursive_calls_are_stopped_and_traces_follow_the_stage(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running(project, "looping")
     service = boto3.client("lambda")
     service.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Allow")
@@ -166,9 +168,7 @@ def test_a_loop_of_calls_ends_and_traces_follow_the_stage(project: Path, monkeyp
     assert service.get_function_recursion_config(FunctionName="looping")["RecursiveLoop"] == "Terminate"
 
 
-def test_browsers_may_upload_from_wherever_the_console_is_served(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_browsers_may_upload_from_all_urls_of_the_console(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", os.environ["AWS_ENDPOINT_URL"])
     monkeypatch.delenv("AWS_ENDPOINT_URL")  # whose stages have URLs of another form
     assert Deployed(STAGE, project).browser_origins() == (), "not before the first deployment"

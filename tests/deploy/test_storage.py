@@ -1,4 +1,4 @@
-"""The storage stack: what a failed creation leaves is cleared, what is there is taken over, indexes come one by one."""
+"""The storage stack: leftovers are removed, existing resources are imported, indexes are changed one at a time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def tables() -> list[str]:
     return found
 
 
-def test_a_first_stack_that_failed_is_cleared_and_made(engine: None) -> None:
+def test_a_failed_first_stack_is_removed_and_created_again(engine: None) -> None:
     with pytest.raises(StackError, match="Wrong"):
         stack("first").update(template(good=False, Some=table("first-some")), {})
     assert status("first") in storage.NEVER_MADE
@@ -89,7 +89,7 @@ def test_a_first_stack_that_failed_is_cleared_and_made(engine: None) -> None:
     assert "first-some" in tables()
 
 
-def test_what_outlived_its_stack_is_taken_over(engine: None) -> None:
+def test_existing_resources_are_imported(engine: None) -> None:
     stack("gone").update(template(Some=table("gone-some")), {})
     dynamodb = boto3.client("dynamodb")
     dynamodb.put_item(TableName="gone-some", Item={"pk": {"S": "kept"}})
@@ -105,7 +105,7 @@ def test_what_outlived_its_stack_is_taken_over(engine: None) -> None:
     assert [each["PhysicalResourceId"] for each in resources] == ["gone-some"]
 
 
-def test_a_creation_that_was_only_prepared_is_done(engine: None) -> None:
+def test_a_prepared_creation_is_executed(engine: None) -> None:
     body = template(Some=table("prepared-some"))
     boto3.client("cloudformation").create_change_set(
         StackName="prepared", ChangeSetName="left-behind", ChangeSetType="CREATE", TemplateBody=body
@@ -116,11 +116,9 @@ def test_a_creation_that_was_only_prepared_is_done(engine: None) -> None:
 
 
 @pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"])
-def test_a_stack_that_somebody_else_changes_is_left_alone(
-    engine: None, monkeypatch: pytest.MonkeyPatch, state: str
-) -> None:
+def test_a_stack_that_is_being_changed_is_refused(engine: None, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
     busy = stack("busy")
-    monkeypatch.setattr(busy, "_described", lambda: {"StackStatus": state})  # the engine is never seen at work
+    monkeypatch.setattr(busy, "_described", lambda: {"StackStatus": state})  # the engine never shows this state
 
     with pytest.raises(StackError, match=f"{state}: another deployment is changing it. Wait"):
         busy.update(template(Some=table("busy-some")), {})
@@ -147,7 +145,7 @@ def indexes(body: str, name: str = "Some") -> set[str]:
         (("a", "b"), ("b", "c"), [{"b"}, {"b", "c"}]),
     ],
 )
-def test_a_table_gains_and_loses_one_index_an_update(
+def test_a_table_gains_or_loses_one_index_per_update(
     old: tuple[str, ...], new: tuple[str, ...], wanted: list[set[str]]
 ) -> None:
     before, after = template(Some=table("t", *old)), template(Some=table("t", *new))
@@ -158,7 +156,7 @@ def test_a_table_gains_and_loses_one_index_an_update(
     assert steps[-1] == after
 
 
-def test_the_steps_are_taken(engine: None) -> None:
+def test_all_steps_are_applied(engine: None) -> None:
     many = stack("many")
     many.update(template(Some=table("many-some")), {})
 
@@ -204,7 +202,7 @@ def test_the_bucket_of_a_new_stage_has_account_and_region_in_its_name() -> None:
     assert len(longest) <= 63
 
 
-def test_a_refusal_is_told_with_its_reason(engine: None, tmp_path: Path) -> None:
+def test_a_refusal_is_reported_with_its_reason(engine: None, tmp_path: Path) -> None:
     with pytest.raises(StackError, match="refused"):
         stack("refused").update('{"Resources": {"No": {"Type": "AWS::No::Such"}}}', {})
     with pytest.raises(ClientError):
@@ -220,7 +218,7 @@ def allowed(bucket: str) -> list[str]:
     return sorted(rule["AllowedOrigins"])
 
 
-def test_browsers_may_use_the_bucket_from_the_origins_that_a_deployment_gives(
+def test_browsers_may_use_the_bucket_from_the_origins_of_a_deployment(
     engine: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {"Stage": "origins", "Bucket": "origins-bucket"}

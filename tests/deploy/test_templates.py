@@ -1,4 +1,4 @@
-"""The templates: valid, and holding what production needs of them (R7: what is stored is safe)."""
+"""The templates are valid and safe for production."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 
 
 def resources(template: Path, kind: str) -> dict[str, Any]:
-    """Those of one type, as they are written: intrinsic functions in their long form."""
+    """The resources of one type, with intrinsic functions in their long form."""
     found = {name: each for name, each in read(template)["Resources"].items() if each["Type"] == kind}
     assert found, f"{template.name} has no {kind}"
     return found
@@ -35,14 +35,14 @@ def resolved(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_templates_are_valid() -> None:
-    """By cfn-lint, which knows the properties of every resource."""
+    """Checked with cfn-lint, which knows the properties of every resource."""
     done = subprocess.run([LINT, "--", *TEMPLATES], capture_output=True, text=True, check=False)
 
     assert TEMPLATES
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_table_can_be_restored_and_none_is_deleted_by_a_slip() -> None:
+def test_tables_can_be_restored_and_are_protected_from_deletion() -> None:
     for name, table in resources(STORAGE, "AWS::DynamoDB::Table").items():
         about = table["Properties"]
         assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain"), name
@@ -52,7 +52,7 @@ def test_every_table_can_be_restored_and_none_is_deleted_by_a_slip() -> None:
         assert about["BillingMode"] == "PAY_PER_REQUEST", name
 
 
-def test_a_key_of_ones_own_encrypts_everything() -> None:
+def test_a_custom_key_encrypts_everything() -> None:
     tables = resolved("AWS::DynamoDB::Table", KmsKey=KEY)
     queues = resolved("AWS::SQS::Queue", KmsKey=KEY)
     [bucket] = resolved("AWS::S3::Bucket", KmsKey=KEY).values()
@@ -66,8 +66,8 @@ def test_a_key_of_ones_own_encrypts_everything() -> None:
     assert rule["BucketKeyEnabled"] is True
 
 
-def test_without_one_the_keys_are_those_of_aws() -> None:
-    """Tables have them where nothing is said."""
+def test_the_default_keys_are_those_of_aws() -> None:
+    """This is the default of tables."""
     [bucket] = resolved("AWS::S3::Bucket").values()
 
     assert all("SSESpecification" not in table for table in resolved("AWS::DynamoDB::Table").values())
@@ -76,7 +76,7 @@ def test_without_one_the_keys_are_those_of_aws() -> None:
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
-def test_the_bucket_is_private_and_tidies_up_after_itself() -> None:
+def test_the_bucket_is_private_and_deletes_leftovers() -> None:
     [(name, bucket)] = resources(STORAGE, "AWS::S3::Bucket").items()
     about = bucket["Properties"]
     rules = {rule["Id"]: rule for rule in about["LifecycleConfiguration"]["Rules"]}
@@ -97,7 +97,7 @@ def test_the_bucket_is_private_and_tidies_up_after_itself() -> None:
     assert (condition, otherwise) == ("HasDownloads", {"Ref": "AWS::NoValue"}), "as it comes, nobody is let in"
 
 
-def test_the_distribution_of_downloads_reads_artifacts_and_nothing_else() -> None:
+def test_the_downloads_distribution_can_read_only_artifacts() -> None:
     [policy] = resources(STORAGE, "AWS::S3::BucketPolicy").values()
     grant = policy["Properties"]["PolicyDocument"]["Statement"][1]["Fn::If"][1]
 
@@ -107,7 +107,7 @@ def test_the_distribution_of_downloads_reads_artifacts_and_nothing_else() -> Non
     assert grant["Condition"] == {"StringEquals": {"aws:SourceArn": {"Ref": "Downloads"}}}
 
 
-def test_recordings_go_after_the_time_that_they_are_kept() -> None:
+def test_recordings_expire_after_their_retention() -> None:
     [bucket] = resolved("AWS::S3::Bucket").values()
     [rule] = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if rule["Id"] == "recordings"]
 
@@ -115,7 +115,7 @@ def test_recordings_go_after_the_time_that_they_are_kept() -> None:
     assert rule["ExpirationInDays"] * 86_400 == limits.RECORDING_LIFE
 
 
-def test_every_queue_has_dead_letters_and_speaks_tls_only() -> None:
+def test_every_queue_has_a_dead_letter_queue_and_requires_tls() -> None:
     queues = resources(STORAGE, "AWS::SQS::Queue")
     dead = {name for name in queues if name.endswith("DeadLetters")}
     [policy] = resources(STORAGE, "AWS::SQS::QueuePolicy").values()
@@ -130,7 +130,7 @@ def test_every_queue_has_dead_letters_and_speaks_tls_only() -> None:
 
 
 def only_tls(policy: dict[str, Any]) -> bool:
-    """Whether a policy refuses whoever comes without, and lets nobody in but where a parameter says so."""
+    """Whether a policy refuses access without TLS, and allows access only by parameter."""
     [statement] = [each for each in policy["Statement"] if "Fn::If" not in each]
     return (statement["Effect"], statement["Principal"], statement["Condition"]) == (
         "Deny",
@@ -140,7 +140,7 @@ def only_tls(policy: dict[str, Any]) -> bool:
 
 
 def documented() -> dict[str, set[str]]:
-    """What the pages deploy each template with: names of parameters, and capabilities."""
+    """The parameters and capabilities with which the documentation deploys each template."""
     found: dict[str, set[str]] = {}
     for page in (ROOT / "docs").glob("*.md"):
         text = page.read_text().replace("\\\n", " ")
@@ -152,7 +152,7 @@ def documented() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("template", [each for each in TEMPLATES if each != STORAGE], ids=lambda path: path.stem)
-def test_the_pages_say_how_it_is_deployed(template: Path) -> None:
+def test_the_documentation_says_how_it_is_deployed(template: Path) -> None:
     document = read(template)
     parameters = document["Parameters"]
     needed = {name for name, about in parameters.items() if "Default" not in about}
@@ -168,15 +168,15 @@ def test_the_pages_say_how_it_is_deployed(template: Path) -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
-def test_nobody_may_do_everything(template: Path) -> None:
-    """No statement that allows names everybody or everything."""
+def test_no_policy_allows_everything(template: Path) -> None:
+    """No allowing statement has a wildcard principal or resource."""
     for statement in statements(read(template)):
         named = [statement.get(part) for part in ("Principal", "Resource", "Action")]
         assert statement["Effect"] == "Deny" or "*" not in values(named), statement
 
 
 def values(document: Any) -> list[Any]:
-    """Everything in a document that is no list and no mapping."""
+    """All scalar values in a document."""
     if isinstance(document, dict):
         return values(list(document.values()))
     if isinstance(document, list):

@@ -1,7 +1,7 @@
-"""What a function that has just started loads: for ``app`` itself, and until a device has its first answer.
+"""The modules that a cold start loads, for ``app`` and until the first answer to a device.
 
-Loading is what a cold start costs. How long it takes is for the benchmark to say (``make bench``), which has a budget
-for it; what is loaded is the same on any machine.
+Loading modules determines the time of a cold start. The benchmark (``make bench``) measures it, with a budget
+for it; the loaded modules are the same on any machine.
 """
 
 from __future__ import annotations

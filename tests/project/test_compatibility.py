@@ -1,4 +1,4 @@
-"""The page of what is served: nothing is missing from it without a reason."""
+"""The compatibility page: every missing operation has a reason."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     import httpx2
 
 
-def test_what_is_not_served_has_a_reason():
+def test_operations_that_are_not_served_have_a_reason():
     unserved = {operation for operation in published() if operation not in answered()}
 
     assert {f"{each.method} {each.path}" for each in unserved - reasons().keys()} == set()
     assert all(reason.strip() for reason in reasons().values())
 
 
-def test_reasons_are_about_operations_that_there_are_and_are_not_served():
+def test_reasons_are_for_existing_operations_that_are_not_served():
     stale = reasons().keys() - (published().keys() - answered())
 
     assert {f"{each.method} {each.path}" for each in stale} == set()

@@ -1,4 +1,4 @@
-"""``make ui``: when the console is built anew, and what is said where it can't be."""
+"""``make ui``: when the console is rebuilt, and the messages if that fails."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_it_is_built_when_a_source_has_changed(sources: Path, built: Path):
 
 
 @needs_node
-def test_libraries_are_fetched_again_only_when_the_lock_file_has_changed(sources: Path, built: Path):
+def test_libraries_are_downloaded_again_only_if_the_lock_file_changed(sources: Path, built: Path):
     build(sources, built)
     (sources / "node_modules" / "kept").mkdir()
     (sources / "page.txt").write_text("two")
@@ -73,7 +73,7 @@ def test_libraries_are_fetched_again_only_when_the_lock_file_has_changed(sources
 
 
 @needs_node
-def test_an_error_in_the_sources_is_told_and_tried_again(
+def test_an_error_in_the_sources_is_reported_and_retried(
     sources: Path, built: Path, capsys: pytest.CaptureFixture[str]
 ):
     build(sources, built)
@@ -86,7 +86,7 @@ def test_an_error_in_the_sources_is_told_and_tried_again(
         build(sources, built)
 
 
-def test_without_node_everything_else_goes_on(
+def test_without_node_everything_else_works(
     sources: Path, built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("MAKE", "make-that-is-not-there")

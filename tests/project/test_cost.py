@@ -1,4 +1,4 @@
-"""The model of the bill: its units are the measured ones, its page is up to date, its sums hold."""
+"""The cost model: its units are measured, its page is up to date, and its sums are correct."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_page_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_units_are_those_that_were_measured(call: cost.Call) -> None:
+def test_units_equal_the_measured_ones(call: cost.Call) -> None:
     page = (ROOT / "docs" / "performance.md").read_text()
     [row] = [line for line in page.splitlines() if line.startswith(f"| {call.row}")]
     numbers = [float(re.match(r"[\d.]+", cell.strip())[0]) for cell in row.split("|")[2:5]]  # type: ignore[index]
@@ -44,7 +44,7 @@ def test_units_are_those_that_were_measured(call: cost.Call) -> None:
     assert numbers == [call.trips, call.reads, call.writes]
 
 
-def test_what_was_measured_is_what_calls_cost(
+def test_measured_units_equal_the_cost_of_calls(
     server: LocalServer, tenant: Tenant, api: httpx2.Client, http: httpx2.Client, warm
 ) -> None:
     spent = asyncio.run(_spent(address_of(server, tenant)))
@@ -96,7 +96,7 @@ def metrics_of(alarm: dict[str, Any]) -> int:
     return max(1, sum("MetricStat" in each for each in alarm["Properties"].get("Metrics", ())))
 
 
-def test_what_is_counted_of_the_templates_is_what_is_there() -> None:
+def test_counts_of_resources_match_the_templates() -> None:
     resources = read(ROOT / "infra" / "templates" / "alarms.yaml")["Resources"]
     loops = [each for name, each in resources.items() if name.startswith("Fn::ForEach")]
     alone = [each for each in resources.values() if isinstance(each, dict) and each["Type"] == "AWS::CloudWatch::Alarm"]
@@ -134,7 +134,7 @@ def test_the_page_of_the_templates_has_the_same_prices() -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_larger_fleet_costs_more_in_all_and_less_for_each(door: str) -> None:
+def test_a_larger_fleet_costs_more_in_total_and_less_per_device(door: str) -> None:
     totals = [bill(Fleet(devices), door).total for devices in cost_page.FLEETS]
     each = [total / devices for total, devices in zip(totals, cost_page.FLEETS, strict=True)]
 
@@ -142,14 +142,14 @@ def test_a_larger_fleet_costs_more_in_all_and_less_for_each(door: str) -> None:
     assert each == sorted(each, reverse=True)
 
 
-def test_prices_fall_where_they_say() -> None:
+def test_prices_fall_at_their_tiers() -> None:
     million = cost.MILLION
 
     assert cost.tiered(333 * million, "rest", million) == pytest.approx(333 * 3.50)
     assert cost.tiered(1334 * million, "rest", million) == pytest.approx(333 * 3.50 + 667 * 2.80 + 334 * 2.38)
 
 
-def test_what_is_beside_the_functions_costs_as_well() -> None:
+def test_resources_besides_functions_are_included() -> None:
     fleet = Fleet(1000, artifact=50)
 
     assert bill(fleet).total - bill(Fleet(1000)).total == pytest.approx(1000 * 0.05 * 0.09)
@@ -181,7 +181,7 @@ def test_reports_beyond_one_a_day_are_taken_to_change_nothing() -> None:
     assert weekly["inventory"] == pytest.approx(daily["inventory"] / 7)
 
 
-def test_what_lowers_the_bill_is_told_with_what_it_saves() -> None:
+def test_savings_are_listed_with_their_amount() -> None:
     fleet = Fleet(100_000, poll=600, report=3600, artifact=20, connected=100_000)
     found = savings(fleet, "REST API")
 

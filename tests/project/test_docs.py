@@ -1,4 +1,4 @@
-"""The pages hold together: links lead somewhere, commands are understood, and what they name is there."""
+"""The documentation is consistent: links, commands, files and settings exist."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in plain}
 
 
-def test_there_are_pages() -> None:
+def test_pages_exist() -> None:
     assert len(PAGES) > 20
 
 
 @pages
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_a_target(page: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not re.match(r"[a-z]+:", link)]
     for link in links:
         name, _, anchor = link.partition("#")
@@ -59,8 +59,8 @@ def test_other_pages_are_linked(page: Path) -> None:
 
 
 @pages
-def test_files_that_are_named_are_there(page: Path) -> None:
-    """But for those that are built, or stand for several."""
+def test_mentioned_files_exist(page: Path) -> None:
+    """Except generated files and patterns."""
     named = re.findall(r"`((?:chalicelib|docs|infra|tests)/[\w./*-]*)`", page.read_text())
 
     for name in named:
@@ -68,14 +68,14 @@ def test_files_that_are_named_are_there(page: Path) -> None:
 
 
 @pages
-def test_what_is_named_in_a_file_is_there(page: Path) -> None:
+def test_mentioned_names_exist_in_their_file(page: Path) -> None:
     """As "`NAME` in `some/file.py`"."""
     for word, name in re.findall(r"`(\w+)`\s+in\s+`([\w/.]+\.(?:py|yaml))`", page.read_text()):
         assert re.search(rf"\b{word}\b", (ROOT / name).read_text()), f"{word} in {name}"
 
 
 @pages
-def test_commands_of_make_are_there(page: Path) -> None:
+def test_make_commands_exist(page: Path) -> None:
     text = page.read_text()
     lines = [line for block in FENCE.findall(text) for line in block.splitlines()]
     lines += [line for line in text.splitlines() if line.startswith("    ")]
@@ -86,14 +86,14 @@ def test_commands_of_make_are_there(page: Path) -> None:
 
 
 @pages
-def test_settings_are_known(page: Path) -> None:
+def test_settings_exist(page: Path) -> None:
     known = {f"LAMPLIGHTER_{field.name.upper()}" for field in msgspec.structs.fields(Settings)} | ELSEWHERE
 
     assert set(re.findall(r"LAMPLIGHTER_[A-Z_]+[A-Z]", page.read_text())) <= known
 
 
 @pages
-def test_the_admins_commands_are_understood(page: Path) -> None:
+def test_the_admins_commands_are_valid(page: Path) -> None:
     for words, is_whole in commands(page.read_text()):
         wrong = complaint(words, is_whole=is_whole)
 
@@ -101,7 +101,7 @@ def test_the_admins_commands_are_understood(page: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["tenant bogus", "tenant list --bogus", "user create", "tenant show 1 2"])
-def test_what_is_no_command_is_noticed(line: str) -> None:
+def test_invalid_commands_are_detected(line: str) -> None:
     assert complaint(line.split(), is_whole=True)
 
 

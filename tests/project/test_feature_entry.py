@@ -1,4 +1,4 @@
-"""The rule that a feature is entered by its service, on imports that are and are not there."""
+"""The import contract that features are used through their service only."""
 
 import pytest
 
@@ -21,7 +21,7 @@ KNOWN = frozenset({"artifacts", "deployments", "fleet"})
         ("chalicelib.http.identity", "chalicelib.deployments.service"),
     ],
 )
-def test_allowed(importer: str, imported: str) -> None:
+def test_allowed_imports(importer: str, imported: str) -> None:
     assert is_allowed(importer, imported, KNOWN)
 
 
@@ -36,7 +36,7 @@ def test_allowed(importer: str, imported: str) -> None:
         ("chalicelib.events.schedules", "chalicelib.deployments.rules"),
     ],
 )
-def test_refused(importer: str, imported: str) -> None:
+def test_refused_imports(importer: str, imported: str) -> None:
     assert not is_allowed(importer, imported, KNOWN)
 
 

@@ -1,4 +1,4 @@
-"""The language of pages, messages and code: rules that are cited exist, and words that were given up stay away."""
+"""The language of pages, messages and code: cited sections exist, and words to avoid are not used."""
 
 from __future__ import annotations
 
@@ -73,20 +73,20 @@ def test_the_glossary_has_one_row_for_each_term() -> None:
 
 
 @pytest.mark.parametrize("page", [path for path in PAGES if path != GLOSSARY], ids=name)
-def test_pages_use_no_word_that_was_given_up(page: Path) -> None:
+def test_pages_use_no_word_to_avoid(page: Path) -> None:
     prose = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.DOTALL)
 
     assert finder([word for word, _ in avoided()]).findall(prose) == []
 
 
-def test_messages_use_no_word_that_was_given_up() -> None:
+def test_messages_use_no_word_to_avoid() -> None:
     words = finder([word for word, _ in avoided()])
     found = [(name(path), text) for path in READ_BY_PEOPLE for text in messages(path.read_text()) if words.search(text)]
 
     assert found == []
 
 
-def test_code_uses_no_word_that_was_given_up() -> None:
+def test_code_uses_no_word_to_avoid() -> None:
     words = finder([word for word, in_code in avoided() if in_code])
 
     assert [name(path) for path in CODE if path != Path(__file__) and words.search(path.read_text())] == []

@@ -1,4 +1,4 @@
-"""What may be used under which licence."""
+"""Which licences are allowed."""
 
 import json
 from email.message import Message
@@ -32,13 +32,13 @@ def test_a_licence_is_found_wherever_it_is_named(lines: list[tuple[str, str]], n
     assert licences.names_of(about(*lines)) == names
 
 
-def test_copyleft_may_help_but_not_ship() -> None:
+def test_copyleft_is_allowed_for_tools_only() -> None:
     assert licences.refused("tool", ["GPL-2.0-only"], ships=False) is None
     assert licences.refused("library", ["GPL-2.0-only"], ships=True) == "library (ships): GPL-2.0-only"
     assert licences.refused("tool", ["AGPL-3.0"], ships=False) == "tool: AGPL-3.0"
 
 
-def test_requirements_name_what_ships() -> None:
+def test_requirements_determine_what_ships() -> None:
     text = '# Words.\nbackports.zstd==1.8.0; python_version < "3.14"  # why\nPyJWT==2\n-r other.txt\n\n'
 
     assert licences.shipped(text) == {"backports-zstd", "pyjwt"}
@@ -72,5 +72,5 @@ def test_the_built_console_hands_on_the_licence_of_each_library_in_it() -> None:
     assert text.count("Permission") >= len(packages)
 
 
-def test_everything_that_is_installed_may_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_installed_distributions_have_allowed_licences(capsys: pytest.CaptureFixture[str]) -> None:
     assert licences.main() == 0, capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The API's description: whole, valid, and as good as the routes that it is written from."""
+"""The API's description is complete, valid, and matches the routes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_it_has_every_route_and_no_other():
     assert {each for each in routes if not f"{each.split()[1]}/".startswith(f"{NO_API}/")} == set(OPERATIONS)
 
 
-def test_what_of_menders_api_is_served_is_there_under_menders_paths():
+def test_served_operations_of_menders_api_have_menders_paths():
     there = {Operation(re.sub(r"\{[^}]+\}", "{}", each.split()[1]), each.split()[0]) for each in OPERATIONS}
 
     assert served() & set(published()) <= there
@@ -67,7 +67,7 @@ def test_operations_have_ids_of_their_own_that_are_names_in_most_languages():
     assert [each for each in IDS if not re.fullmatch(r"[a-z][A-Za-z0-9]+", each)] == []
 
 
-def test_every_reference_leads_somewhere():
+def test_every_reference_exists():
     def target(ref: str) -> Any:
         found: Any = DOCUMENT
         for part in ref.removeprefix("#/").split("/"):
@@ -84,7 +84,7 @@ def test_every_component_is_used():
     assert there - used == set()
 
 
-def test_every_path_variable_is_told_and_every_operation_has_its_credentials():
+def test_path_variables_and_credentials_are_described():
     for name, told in OPERATIONS.items():
         [spec] = [
             entry.view_function.endpoint_spec  # type: ignore[attr-defined]
@@ -113,7 +113,7 @@ def test_an_example_fits_its_schema(name: str):
         assert [f"{error.instance_path}: {error.message}" for error in check.iter_errors(example)] == []
 
 
-def test_tables_name_operations_that_there_are():
+def test_tables_name_existing_operations():
     named = [
         parameters.OPERATIONS,
         bodies.READ_BY_VIEWS,
@@ -127,8 +127,8 @@ def test_tables_name_operations_that_there_are():
     assert [each for table in named for each in table if each not in IDS] == []
 
 
-def test_every_operation_reads_well():
-    """In sentences, without the markup of docstrings."""
+def test_every_operation_is_described_in_sentences():
+    """Without the markup of docstrings."""
     for name, told in OPERATIONS.items():
         assert re.match(r"[A-Z]", told["summary"]), name
         assert not told["summary"].endswith("."), name
@@ -136,7 +136,7 @@ def test_every_operation_reads_well():
     assert re.findall(r"``|:func:|:class:", json.dumps(DOCUMENT)) == []
 
 
-def test_every_refusal_has_the_shape_of_all():
+def test_all_refusals_have_the_same_shape():
     for name, told in OPERATIONS.items():
         for status, answer in told["responses"].items():
             if int(status) < 400:

@@ -1,4 +1,4 @@
-"""What is deployed: its configuration, and the built package."""
+"""The deployed configuration and package."""
 
 import ast
 import json
@@ -69,7 +69,7 @@ def test_byte_code_of_the_checkouts_own_python_is_not_shipped(tmp_path: Path, ad
         assert sorted(new.namelist()) == sorted(["pack/answer.py", *([cache_name("pack/answer.py")] if add else [])])
 
 
-def test_compiled_modules_need_no_look_at_their_source(tmp_path: Path) -> None:
+def test_byte_code_is_loaded_without_checking_the_source(tmp_path: Path) -> None:
     archive = tmp_path / "deployment.zip"
     with zipfile.ZipFile(archive, "w") as old:
         old.writestr("pack/__init__.py", "")
@@ -130,7 +130,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_template_is_what_cloudformation_takes(prod: Path) -> None:
+def test_the_template_has_the_structure_for_cloudformation(prod: Path) -> None:
     text = (prod / "sam.json").read_text()
     resources = json.loads(text)["Resources"]
     kinds = {name: resource["Type"] for name, resource in resources.items()}
@@ -149,7 +149,7 @@ def test_the_template_is_what_cloudformation_takes(prod: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_function_has_its_own_size_and_no_size_is_for_nothing(prod: Path) -> None:
+def test_every_function_has_a_size_and_every_size_a_function(prod: Path) -> None:
     """Chalice ignores a name that it does not know, and the function then gets the default."""
     resources = json.loads((prod / "sam.json").read_text())["Resources"]
     functions = {name for name, resource in resources.items() if resource["Type"] == "AWS::Serverless::Function"}
@@ -158,7 +158,7 @@ def test_every_function_has_its_own_size_and_no_size_is_for_nothing(prod: Path) 
 
 
 @pytest.mark.slow
-def test_the_template_names_its_own_stage_alone(prod: Path) -> None:
+def test_the_template_names_only_its_own_stage(prod: Path) -> None:
     """Queue names are read when the app is imported, which happens here and not on Lambda."""
     text = (prod / "sam.json").read_text()
 
@@ -184,7 +184,7 @@ def live_queues(storage: Template) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_functions_look_where_the_storage_stack_puts_things(stage: str) -> None:
+def test_the_functions_use_the_names_of_the_storage_stack(stage: str) -> None:
     storage = Template(ROOT / "infra/templates/storage.yaml", {"Stage": stage}, "us-east-1")
     variables = CONFIG["stages"][stage]["environment_variables"]
 
@@ -204,7 +204,7 @@ def test_the_template_holds_every_route(prod: Path) -> None:
 
 
 @pytest.mark.slow
-def test_errors_of_the_gateway_have_our_shape_in_a_stack_too(prod: Path) -> None:
+def test_errors_of_the_gateway_have_the_apps_format_in_a_stack_too(prod: Path) -> None:
     resources = json.loads((prod / "sam.json").read_text())["Resources"]
 
     definition = resources["RestAPI"]["Properties"]["DefinitionBody"]
@@ -212,7 +212,7 @@ def test_errors_of_the_gateway_have_our_shape_in_a_stack_too(prod: Path) -> None
 
 
 @pytest.mark.slow
-def test_cloudformation_takes_the_template(prod: Path) -> None:
+def test_the_template_passes_cfn_lint(prod: Path) -> None:
     """By cfn-lint, which makes of it what SAM makes of it, and knows the properties of every resource."""
     lint = Path(sys.executable).with_name("cfn-lint")
     done = subprocess.run([lint, prod / "sam.json"], capture_output=True, text=True, check=False)
@@ -221,7 +221,7 @@ def test_cloudformation_takes_the_template(prod: Path) -> None:
 
 
 @pytest.mark.slow
-def test_functions_of_a_stack_are_called_what_alarms_and_doors_call_them(prod: Path) -> None:
+def test_functions_of_a_stack_have_the_names_used_by_alarms_and_gateways(prod: Path) -> None:
     resources = json.loads((prod / "sam.json").read_text())["Resources"].values()
     functions = [each["Properties"] for each in resources if each["Type"] == "AWS::Serverless::Function"]
     groups = {each["Properties"]["LogGroupName"] for each in resources if each["Type"] == "AWS::Logs::LogGroup"}
@@ -332,7 +332,7 @@ def test_a_zip_is_compiled_by_a_python_of_the_right_version_only(
 
 
 @pytest.mark.slow
-def test_only_what_serves_is_shipped(prod: Path) -> None:
+def test_only_needed_files_are_shipped(prod: Path) -> None:
     with zipfile.ZipFile(prod / "deployment.zip") as archive:
         top = {name.split("/")[0] for name in archive.namelist()}
 
@@ -340,7 +340,7 @@ def test_only_what_serves_is_shipped(prod: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_package_starts_with_nothing_else_around(here: Path) -> None:
+def test_the_package_starts_without_other_files(here: Path) -> None:
     """Only the two zips and the standard library: what requirements.txt forgot would be missed here."""
     libraries = next((here / "layer-deployment").rglob("site-packages"))
     code = (

@@ -1,4 +1,4 @@
-"""What each function may do: only what the table of functions says, and only in its own stage."""
+"""Policies of functions: only the permissions in the table of functions, only for their own stage."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def listed(value: str | list[str]) -> list[str]:
 
 
 def allowed(stage: str, function: str) -> dict[str, set[str]]:
-    """The resources of each action that is allowed."""
+    """The resources of each allowed action."""
     found: dict[str, set[str]] = defaultdict(set)
     for statement in policy(stage, function):
         if statement["Effect"] == "Allow":
@@ -45,7 +45,7 @@ NAMED_BY_OTHERS = {f"arn:aws:execute-api:*:*:*/api/{method}/@connections/*" for 
 """An API's id is AWS's choice, so no policy here can know it: ``make deploy`` and ``make package`` put it in."""
 
 
-def test_the_configuration_is_what_the_table_of_functions_says() -> None:
+def test_the_configuration_matches_the_table_of_functions() -> None:
     for path, text in chalice_config.files().items():
         assert (ROOT / ".chalice" / path).read_text() == text, f"{path} is out of date: make docs"
 
@@ -64,7 +64,7 @@ def test_a_policy_names_its_actions_and_its_own_stage(stage: str, function: str)
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("function", NAMES)
-def test_nobody_may_change_an_audit_entry(stage: str, function: str) -> None:
+def test_no_function_may_change_an_audit_entry(stage: str, function: str) -> None:
     entries = f"arn:aws:dynamodb:*:*:table/lamplighter-{stage}-auditlogs"
     can = {action for action, resources in allowed(stage, function).items() if entries in resources}
 
@@ -77,7 +77,7 @@ def test_nobody_may_change_an_audit_entry(stage: str, function: str) -> None:
 
 
 @pytest.mark.parametrize("function", [name for name in NAMES if name.startswith("websocket_")])
-def test_websocket_functions_see_only_what_they_need(function: str) -> None:
+def test_websocket_functions_have_access_to_needed_tables_only(function: str) -> None:
     can = allowed("prod", function)
     arns = {arn for action, found in can.items() if action.startswith("dynamodb:") for arn in found}
     tables = {arn.rpartition("-")[2] for arn in arns if not arn.endswith("/index/*")}
@@ -89,14 +89,14 @@ def test_websocket_functions_see_only_what_they_need(function: str) -> None:
     assert {action for action in can if action.startswith("s3:")} <= recordings
 
 
-def test_a_queue_has_one_taker_and_nobody_else_reads_it() -> None:
+def test_each_queue_is_read_by_one_function() -> None:
     takers = [arn for name in NAMES for arn in allowed("prod", name)["sqs:ReceiveMessage"]]
 
     assert sorted(takers) == sorted(f"arn:aws:sqs:*:*:lamplighter-prod-{queue}" for queue in Queue)
 
 
-def test_the_stages_differ_in_their_name_alone() -> None:
-    """What was tried on dev is what prod may do."""
+def test_the_stages_differ_only_in_their_name() -> None:
+    """So tests on dev are valid for prod."""
     plain = {
         json.dumps([policy(stage, name) for name in NAMES])
         .replace(f"/{stage}/", "//")

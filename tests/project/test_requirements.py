@@ -1,4 +1,4 @@
-"""What is installed and what ships: every version pinned, every file known by its hash, and nothing else taken."""
+"""Requirements: every version is pinned, every file is verified by hash, and nothing else is installed."""
 
 import hashlib
 import json
@@ -57,7 +57,7 @@ def test_every_locked_requirement_is_one_version_with_the_hashes_of_its_files(na
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_what_is_locked_is_what_was_asked_for(name: str) -> None:
+def test_locks_match_the_requirements(name: str) -> None:
     asked, locked = pins(f"{name}.in"), pins(f"{name}.txt")
 
     assert asked
@@ -65,7 +65,7 @@ def test_what_is_locked_is_what_was_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["requirements", "infra/relay/requirements"])
-def test_what_ships_is_what_is_tested(name: str) -> None:
+def test_the_shipped_versions_are_the_tested_ones(name: str) -> None:
     tested = requirements("requirements-dev.txt")
 
     shipped = requirements(f"{name}.txt").items()
@@ -73,7 +73,7 @@ def test_what_ships_is_what_is_tested(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_no_file_says_where_to_fetch_from(name: str) -> None:
+def test_no_file_names_a_package_index(name: str) -> None:
     for path in (ROOT / f"{name}.in", ROOT / f"{name}.txt"):
         assert "://" not in path.read_text()
 
@@ -165,7 +165,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_make_installs_nothing_but_by_its_hash(tmp_path: Path, catalog: Path) -> None:
+def test_make_installs_only_verified_files(tmp_path: Path, catalog: Path) -> None:
     right = wheel(catalog, "any")
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / ".venv/bin/python"
@@ -188,8 +188,8 @@ def test_make_installs_nothing_but_by_its_hash(tmp_path: Path, catalog: Path) ->
     assert there
 
 
-def test_a_layer_takes_nothing_but_by_its_hash(tmp_path: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For another processor plain Chalice goes by the version alone: neither that nor what it left is taken."""
+def test_a_layer_contains_only_verified_files(tmp_path: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For another processor plain Chalice checks only the version; its results are not used."""
     here = wheel(catalog, re.sub(r"[-.]", "_", sysconfig.get_platform()))
     there = wheel(catalog, ELSEWHERE)
     project = tmp_path / "tiny"

@@ -38,7 +38,7 @@ def nodes() -> dict[tuple[str, ...], set[str]]:
 
 
 def test_the_resource_tree_fits_one_rest_api() -> None:
-    """Room is left for what a release adds: when this fails, it is time for a second API or greedy paths."""
+    """Some resources are reserved for additions: when this fails, use a second API or greedy paths."""
     used = 1 + sum(len(children) for children in nodes().values())
 
     assert used == deployed_page.gateway_resources(app.routes)

@@ -1,4 +1,4 @@
-"""The table of route modules: complete, true, and on Lambda loaded call by call."""
+"""The table of route modules: complete, correct, and loaded on demand on Lambda."""
 
 import json
 import os

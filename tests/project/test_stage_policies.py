@@ -1,4 +1,4 @@
-"""What a stage's own fields change in the rights of its functions."""
+"""How a stage's settings change the policies of its functions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def resources(stage: Stage, function: str, service: str) -> set[str]:
         ("nobody@localhost", set()),
     ],
 )
-def test_mails_go_out_by_the_identity_of_the_sender_alone(sender: str, identities: set[str]) -> None:
+def test_mails_can_be_sent_only_with_the_senders_identity(sender: str, identities: set[str]) -> None:
     stage = Stage("some", settings={"LAMPLIGHTER_MAIL_FROM": sender})
 
     assert resources(stage, "mails", "ses") == {f"arn:aws:ses:*:*:identity/{each}" for each in identities}
@@ -47,7 +47,7 @@ def test_every_arn_is_of_the_partition(partition: str) -> None:
     assert not [arn for arn in arns if "amazonaws" in arn]
 
 
-def test_functions_work_on_restored_tables_and_no_others() -> None:
+def test_functions_use_restored_tables_only() -> None:
     """Their rights and what they are told, so that a restore is a deployment."""
     stage = Stage("some", tables="lamplighter-r1-")
     arns = set().union(*(resources(stage, name, "dynamodb") for name in BY_NAME))
@@ -66,7 +66,7 @@ def test_functions_work_on_restored_tables_and_no_others() -> None:
     )
 
 
-def test_no_table_can_be_undone_in_the_audit_log_of_restored_ones() -> None:
+def test_audit_entries_in_restored_tables_cannot_be_changed() -> None:
     stage = Stage("some", tables="lamplighter-r1-")
     statements = policy(BY_NAME["api_handler"], stage)["Statement"]
 
@@ -95,7 +95,7 @@ def test_a_deployed_role_names_one_region_one_account_and_one_websocket_api(part
     }
 
 
-def test_what_names_a_place_already_stays() -> None:
+def test_complete_arns_are_not_changed() -> None:
     binding = Binding("aws", "eu-west-1", "123456789012", ("configured", "real"), "abc123")
     own = ["arn:aws:sqs:us-east-1:1:q", "arn:aws:s3:::another/configured/*", "arn:aws:s3:::configured-too", "*", "text"]
 

@@ -1,4 +1,4 @@
-"""The forge's workflows run the project's own commands, with no more rights than they need."""
+"""CI workflows run the project's own commands with minimal permissions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_commands_exist(path: Path) -> None:
 
 
 @workflows
-def test_rights_are_named_and_small(path: Path) -> None:
+def test_permissions_are_explicit_and_minimal(path: Path) -> None:
     rights = read(path)["permissions"]
 
     assert rights.pop("contents") == "read"
@@ -53,7 +53,7 @@ def test_rights_are_named_and_small(path: Path) -> None:
 
 
 @workflows
-def test_no_input_is_pasted_into_a_script(path: Path) -> None:
+def test_no_input_is_expanded_inside_a_script(path: Path) -> None:
     """An expression inside of ``run`` becomes part of the script, whatever it holds: it has to come by ``env``."""
     assert [line for line in commands(read(path)) if "${{" in line] == []
 
