@@ -1,4 +1,4 @@
-"""One server and one fleet for all tests with the real programs: starting them is what takes long."""
+"""One server and one fleet for all tests with the real programs, since starting them is slow."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def artifact(tmp_path: Path) -> Path:
     return cli.single_file(tmp_path, "catalog-1", "light", into=tmp_path, device_type="catalog")
 
 
-def test_the_printed_login_lets_one_in(fresh_cli: MenderCli, server: RunningServer) -> None:
+def test_the_printed_login_is_valid(fresh_cli: MenderCli, server: RunningServer) -> None:
     ended = fresh_cli.login(server.facts["user"], server.facts["password"])
 
     assert ended.returncode == 0, ended.stderr
@@ -33,7 +33,7 @@ def test_the_printed_login_lets_one_in(fresh_cli: MenderCli, server: RunningServ
     assert listed.returncode == 0, listed.stderr
 
 
-def test_a_wrong_password_does_not(fresh_cli: MenderCli, server: RunningServer) -> None:
+def test_a_wrong_password_is_refused(fresh_cli: MenderCli, server: RunningServer) -> None:
     ended = fresh_cli.login(server.facts["user"], "not the password")
 
     assert ended.returncode == 1

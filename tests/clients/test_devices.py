@@ -1,4 +1,4 @@
-"""Real devices: unmodified clients are accepted, tell about themselves and take updates."""
+"""Real devices: unmodified clients are accepted, report their inventory and install updates."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_update_reaches_all_of_its_devices(fleet: Fleet, publish: Publish, op
         assert not operator.log(deployment, client)
 
 
-def test_what_a_client_has_is_not_installed_again(fleet: Fleet, publish: Publish, operator: Operator) -> None:
+def test_an_installed_artifact_is_not_installed_again(fleet: Fleet, publish: Publish, operator: Operator) -> None:
     client, _ = fleet
     publish("twice-1", "once")
     assert ends(operator, client, operator.deploy("twice-1", client))["status"] == "success"
@@ -87,7 +87,7 @@ def test_what_a_client_has_is_not_installed_again(fleet: Fleet, publish: Publish
     assert not (client.installed / "twice-1.txt").exists()
 
 
-def test_an_artifact_for_other_devices_is_none(fleet: Fleet, publish: Publish, operator: Operator) -> None:
+def test_an_artifact_for_other_devices_is_not_installed(fleet: Fleet, publish: Publish, operator: Operator) -> None:
     _, client = fleet
     publish("stove-1", "heat", device_type="stove")
     deployment = operator.deploy("stove-1", client)
@@ -111,7 +111,7 @@ def test_a_failure_is_counted_and_explained(fleet: Fleet, publish: Publish, oper
     assert operator.row(deployment, client)["log"] is True
 
 
-def test_an_abort_in_the_middle_is_rolled_back(fleet: Fleet, publish: Publish, operator: Operator) -> None:
+def test_an_update_aborted_in_the_middle_is_rolled_back(fleet: Fleet, publish: Publish, operator: Operator) -> None:
     _, client = fleet
     publish("gated-1", module="gated")
     deployment = operator.deploy("gated-1", client)

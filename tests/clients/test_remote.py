@@ -156,7 +156,7 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def test_a_file_that_is_none(command: MenderCli, device: RemoteDevice, tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist(command: MenderCli, device: RemoteDevice, tmp_path: Path) -> None:
     done = command("cp", f"{device.client.id}:/nowhere/at-all", str(tmp_path / "back"))
 
     assert done.returncode != 0
@@ -204,6 +204,6 @@ def is_open(port: int) -> bool:
         return False
 
 
-def test_a_poke(device: RemoteDevice, operator: Operator) -> None:
+def test_notifying_a_device(device: RemoteDevice, operator: Operator) -> None:
     for command in ("check-update", "send-inventory"):
         operator.poke(device.client, command)

@@ -1,4 +1,4 @@
-"""``make run`` as the programs see it: what it says about itself, and what is still there after a restart."""
+"""``make run`` with the real programs: its printed data, and persistence over a restart."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.clients
 FACTS = ("url", "ca", "user", "password", "tenant_token")
 
 
-def test_the_facts_are_for_the_owner_only(server: RunningServer) -> None:
+def test_the_servers_file_is_readable_by_its_owner_only(server: RunningServer) -> None:
     file = server.data / "server.json"
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert all(server.facts.get(name) for name in FACTS)
 
 
-def test_a_restart_keeps_facts_login_and_artifacts(tmp_path: Path) -> None:
+def test_a_restart_keeps_addresses_login_and_artifacts(tmp_path: Path) -> None:
     programs.needs("mender-cli")
     programs.needs_generator()
     port = free_port()
@@ -53,7 +53,7 @@ def test_a_restart_keeps_facts_login_and_artifacts(tmp_path: Path) -> None:
         assert "409" in command.upload(artifact).stderr
 
 
-def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_busy_port_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""A console that was built, by hand and small."""
+"""A small, hand-made build of the console."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPT = "console.log('é');\n" * 200
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a build; a page, a script and an icon are in it, and a file beside it that nobody may have."""
+    """A build folder with a page, a script and an icon, and next to it a file that must not be served."""
     folder = tmp_path / "built"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text(PAGE)

@@ -1,4 +1,4 @@
-"""Attacks on a signed-in browser: by other sites, by hosts of the same domain, by what ends up in the page."""
+"""Attacks on a signed-in browser by other sites, hosts of the same domain, and injected content."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def page(browser: Callable[[], httpx2.Client], tenant: Tenant) -> httpx2.Client:
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-def test_no_other_site_reads_or_changes_by_the_cookie(page: httpx2.Client, headers: dict[str, str]) -> None:
+def test_other_sites_cannot_use_the_cookie(page: httpx2.Client, headers: dict[str, str]) -> None:
     assert page.get(DEVICES, headers=headers).status_code == 401
     assert page.get(SESSION, headers=headers).status_code == 401
     assert page.post(TOKENS, json={"name": "theirs"}, headers=headers).status_code == 401
@@ -49,15 +49,15 @@ def test_no_other_site_reads_or_changes_by_the_cookie(page: httpx2.Client, heade
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
-def test_no_form_of_an_old_browser_passes_for_a_call(page: httpx2.Client, kind: str) -> None:
-    """One that tells neither where it comes from nor that it does: what it can send is not JSON by its type."""
+def test_forms_of_old_browsers_are_refused(page: httpx2.Client, kind: str) -> None:
+    """Old browsers send no origin, but a form cannot have the content type of JSON."""
     body = b'{"name": "theirs", "x": "="}'
 
     assert page.post(TOKENS, content=body, headers={"Content-Type": kind}).status_code == 415
     assert page.get(TOKENS).json() == []
 
 
-def test_nothing_that_a_link_can_do_changes_anything(page: httpx2.Client) -> None:
+def test_get_requests_change_nothing(page: httpx2.Client) -> None:
     for path in (LOGOUT, f"{LOGOUT}?everywhere=true", TOKENS + "?name=theirs", LOGIN):
         assert page.get(path).status_code in (200, 405)
 
@@ -65,7 +65,7 @@ def test_nothing_that_a_link_can_do_changes_anything(page: httpx2.Client) -> Non
     assert page.get(TOKENS).json() == []
 
 
-def test_the_own_page_is_let_in(page: httpx2.Client, server) -> None:
+def test_the_own_page_is_accepted(page: httpx2.Client, server) -> None:
     own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
 
     assert page.post(TOKENS, json={"name": "mine"}, headers=own).status_code == 200
@@ -73,7 +73,7 @@ def test_the_own_page_is_let_in(page: httpx2.Client, server) -> None:
 
 
 @pytest.mark.usefixtures("tls")
-def test_a_cookie_that_a_host_of_the_same_domain_planted_signs_nobody_in(http: httpx2.Client, tenant: Tenant) -> None:
+def test_a_cookie_set_by_a_host_of_the_same_domain_is_ignored(http: httpx2.Client, tenant: Tenant) -> None:
     planted = http.post(LOGIN, auth=(new_user(tenant), PASSWORD)).text
     mine = http.post(LOGIN, auth=(new_user(tenant), PASSWORD), headers=WISH).headers["set-cookie"].partition(";")[0]
     http.cookies.clear()
@@ -88,8 +88,8 @@ def test_a_cookie_that_a_host_of_the_same_domain_planted_signs_nobody_in(http: h
     assert before == after == http.get(SESSION, headers={"Cookie": mine}).json()["user"]["id"]
 
 
-def test_no_answer_but_the_one_for_scripts_shows_a_token(page: httpx2.Client, tenant: Tenant) -> None:
-    """What runs in the page could only get a token by making one, which takes the password after a while."""
+def test_only_the_route_for_personal_tokens_shows_a_token(page: httpx2.Client, tenant: Tenant) -> None:
+    """A script in the page could only create a token, which requires a recent sign-in."""
     token = page.cookies["JWT"]
     switch = f"/api/management/v1/useradm/users/tenants/{tenant.id}/token"
     answers = [page.get(path) for path in (SESSION, "/api/management/v1/useradm/users/me", TOKENS)]
@@ -101,8 +101,8 @@ def test_no_answer_but_the_one_for_scripts_shows_a_token(page: httpx2.Client, te
     assert cookies == []
 
 
-def test_a_page_of_another_site_cannot_sign_a_browser_in(http: httpx2.Client, tenant: Tenant) -> None:
-    """It can't set the header without asking first, and the server answers no such question."""
+def test_other_sites_cannot_sign_a_browser_in(http: httpx2.Client, tenant: Tenant) -> None:
+    """They would need a preflight for the header, which the server does not answer."""
     asked = http.options(
         LOGIN,
         headers={
@@ -127,7 +127,7 @@ def test_a_new_password_ends_the_sessions_of_other_browsers(browser, tenant: Ten
     assert (mine.get(SESSION).status_code, stolen.get(SESSION).status_code) == (200, 401)
 
 
-def test_the_cookie_of_a_suspended_tenant_opens_nothing(page: httpx2.Client, tenant: Tenant) -> None:
+def test_the_cookie_of_a_suspended_tenant_is_refused(page: httpx2.Client, tenant: Tenant) -> None:
     service.set_status(tenant.id, service.Status.SUSPENDED)
 
     assert page.get(SESSION).status_code == 401

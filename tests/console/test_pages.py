@@ -1,4 +1,4 @@
-"""The console's page and files, at each front door."""
+"""The console's page and files, at each gateway."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLACES = ("/ui/", "/api/ui/")
-"""Where the page is: at the host's own path, and below the stage of a bare API."""
+"""The paths of the page: at the root of a host, and below the stage of an API."""
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_page_is_checked_for_a_newer_one_at_each_load(http: httpx2.Client, built: Path, place: str) -> None:
+def test_the_page_is_revalidated_at_each_load(http: httpx2.Client, built: Path, place: str) -> None:
     answer = http.get(place)
 
     assert (answer.status_code, answer.text) == (200, PAGE)
@@ -38,7 +38,7 @@ def test_the_page_is_checked_for_a_newer_one_at_each_load(http: httpx2.Client, b
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_file_named_by_its_content_is_kept_for_ever(http: httpx2.Client, built: Path, place: str) -> None:
+def test_a_file_named_by_its_hash_is_cached_forever(http: httpx2.Client, built: Path, place: str) -> None:
     answer = http.get(place + "assets/main-1a2b.js")
 
     assert (answer.status_code, answer.text) == (200, SCRIPT)
@@ -47,7 +47,7 @@ def test_a_file_named_by_its_content_is_kept_for_ever(http: httpx2.Client, built
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_without_its_slash_the_page_leads_there_without_naming_a_host(http: httpx2.Client, place: str) -> None:
+def test_without_its_slash_the_page_redirects_without_a_host(http: httpx2.Client, place: str) -> None:
     answer = http.get(place.removesuffix("/"), headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
 
     assert answer.status_code == 308
@@ -55,7 +55,7 @@ def test_without_its_slash_the_page_leads_there_without_naming_a_host(http: http
 
 
 @pytest.mark.parametrize("path", ["//evil.example/ui", "/ui//evil.example", "/ui/..%2f..", "/ui/%2f%2fevil.example/"])
-def test_no_spelling_of_the_path_leads_elsewhere(http: httpx2.Client, built: Path, path: str) -> None:
+def test_no_spelling_of_the_path_redirects_elsewhere(http: httpx2.Client, built: Path, path: str) -> None:
     answer = http.send(http.build_request("GET", http.base_url.copy_with(raw_path=path.encode())))
 
     assert answer.headers.get("location") in (None, "ui/")
@@ -115,7 +115,7 @@ def test_before_a_build_the_page_says_what_to_do(
     assert "make ui" in answer.text
 
 
-# --- The cheaper front doors
+# --- Other gateways
 
 
 def by_door(path: str, door: dict[str, Any]) -> Any:
@@ -140,7 +140,7 @@ def test_http_apis_and_load_balancers_serve_it_too(built: Path, place: str, door
     assert '"ui/"' in json.dumps(without_slash)
 
 
-# --- What browsers are told
+# --- Headers for browsers
 
 
 def policy(answer: httpx2.Response) -> dict[str, list[str]]:
@@ -149,7 +149,7 @@ def policy(answer: httpx2.Response) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("path", ["/ui", "/ui/", "/ui/assets/main-1a2b.js", "/ui/icon.svg"])
-def test_no_other_site_shows_it_and_nothing_inline_runs(http: httpx2.Client, built: Path, path: str) -> None:
+def test_framing_and_inline_scripts_are_forbidden(http: httpx2.Client, built: Path, path: str) -> None:
     answer = http.get(path)
 
     rules = policy(answer)
@@ -175,7 +175,7 @@ def test_the_page_may_call_this_server_and_the_bucket_only(http: httpx2.Client, 
 @pytest.mark.parametrize(
     ("edge", "sockets"), [(False, "wss://*.execute-api.eu-west-1.amazonaws.com"), (True, "wss://lamp.example")]
 )
-def test_on_aws_it_may_call_the_websocket_api_and_the_one_bucket(
+def test_on_aws_it_may_call_the_websocket_api_and_its_bucket(
     http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, edge: bool, sockets: str
 ) -> None:
     known = replace(settings.current(), public_url="https://lamp.example", bucket="the-bucket")
@@ -190,7 +190,7 @@ def test_on_aws_it_may_call_the_websocket_api_and_the_one_bucket(
 
 @pytest.mark.usefixtures("built")
 @pytest.mark.parametrize("host", ["a; script-src *", "a b", "a,b", "*", "a'b"])
-def test_no_host_that_a_call_names_gets_into_the_policy(
+def test_the_host_header_is_not_used_in_the_policy(
     http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     known = replace(settings.current(), public_url="")

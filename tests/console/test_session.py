@@ -1,4 +1,4 @@
-"""Signing in to the console, and what its page starts with."""
+"""Signing in to the console, and the first call of its page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def new_user(tenant: Tenant, *roles: str) -> str:
 
 @pytest.fixture
 def browser(server: LocalServer) -> Iterator[Callable[[], httpx2.Client]]:
-    """Opens browsers: clients that keep cookies, each its own."""
+    """Create clients with separate cookies."""
     opened: list[httpx2.Client] = []
 
     def make() -> httpx2.Client:
@@ -52,12 +52,12 @@ def browser(server: LocalServer) -> Iterator[Callable[[], httpx2.Client]]:
 
 @pytest.fixture
 def tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is reached by TLS, as far as its settings say."""
+    """A server whose settings say that it uses TLS."""
     known = replace(settings.current(), public_url="https://lamp.example")
     monkeypatch.setattr(settings, "current", lambda: known)
 
 
-def test_a_sign_in_gives_the_page_no_token(browser, tenant: Tenant) -> None:
+def test_a_sign_in_does_not_show_the_token(browser, tenant: Tenant) -> None:
     page = browser()
     answer = page.post(LOGIN, auth=(new_user(tenant), PASSWORD), headers=WISH)
 
@@ -72,7 +72,7 @@ def test_a_sign_in_gives_the_page_no_token(browser, tenant: Tenant) -> None:
 
 
 @pytest.mark.usefixtures("tls")
-def test_by_tls_the_cookie_is_this_hosts_alone(http: httpx2.Client, tenant: Tenant) -> None:
+def test_with_tls_the_cookie_is_for_this_host_only(http: httpx2.Client, tenant: Tenant) -> None:
     answer = http.post(LOGIN, auth=(new_user(tenant), PASSWORD), headers=WISH, json={"remember": True})
 
     [cookie] = answer.headers.get_list("set-cookie")
@@ -88,7 +88,7 @@ def test_by_tls_the_cookie_is_this_hosts_alone(http: httpx2.Client, tenant: Tena
     assert http.get(SESSION, headers={"Cookie": token}).status_code == 401
 
 
-def test_without_the_header_a_sign_in_is_as_ever(http: httpx2.Client, tenant: Tenant) -> None:
+def test_without_the_header_a_sign_in_returns_the_token(http: httpx2.Client, tenant: Tenant) -> None:
     answer = http.post(LOGIN, auth=(new_user(tenant), PASSWORD), json={"remember": True})
 
     assert answer.headers["content-type"] == "application/jwt"
@@ -102,7 +102,7 @@ def test_a_refused_sign_in_sets_no_cookie(http: httpx2.Client, tenant: Tenant) -
     assert "set-cookie" not in answer.headers
 
 
-def test_one_call_tells_the_page_all_that_it_starts_with(browser, tenant: Tenant, server: LocalServer) -> None:
+def test_one_call_has_everything_for_the_first_page(browser, tenant: Tenant, server: LocalServer) -> None:
     email, page = new_user(tenant), browser()
     page.post(LOGIN, auth=(email, PASSWORD), headers=WISH)
 
@@ -123,7 +123,7 @@ def test_one_call_tells_the_page_all_that_it_starts_with(browser, tenant: Tenant
     assert found["uploads"] == {"origin": server.url}
 
 
-def test_the_page_learns_where_the_rights_end(browser, sign_in, tenant: Tenant) -> None:
+def test_the_page_learns_the_scopes_of_the_user(browser, sign_in, tenant: Tenant) -> None:
     role = {
         "name": "lab",
         "permission_sets_with_scope": [
@@ -147,7 +147,7 @@ def test_the_page_learns_where_the_rights_end(browser, sign_in, tenant: Tenant) 
     assert "tenant_token" not in found["tenant"], "it sets devices of any group up"
 
 
-def test_before_a_sign_in_the_page_learns_what_it_may_offer(http: httpx2.Client) -> None:
+def test_before_sign_in_the_page_learns_the_sign_in_options(http: httpx2.Client) -> None:
     assert http.get(SESSION).status_code == 401
     assert http.get(PUBLIC).json() == {
         "server": {"name": "Lamplighter", "version": chalicelib.__version__},
@@ -156,7 +156,7 @@ def test_before_a_sign_in_the_page_learns_what_it_may_offer(http: httpx2.Client)
     }
 
 
-def test_work_in_another_tenant_swaps_the_cookie_and_shows_no_token(browser, tenant: Tenant) -> None:
+def test_switching_tenants_replaces_the_cookie_and_shows_no_token(browser, tenant: Tenant) -> None:
     page = browser()
     page.post(LOGIN, auth=(new_user(tenant), PASSWORD), headers=WISH)
     before = page.cookies["JWT"]
@@ -168,7 +168,7 @@ def test_work_in_another_tenant_swaps_the_cookie_and_shows_no_token(browser, ten
     assert page.get(SESSION).json()["tenant"]["id"] == tenant.id
 
 
-def test_signing_out_everywhere_ends_all_sessions_and_no_script(browser, tenant: Tenant) -> None:
+def test_signing_out_everywhere_ends_all_sessions_but_keeps_tokens(browser, tenant: Tenant) -> None:
     email, pages = new_user(tenant), [browser(), browser()]
     for page in pages:
         page.post(LOGIN, auth=(email, PASSWORD), headers=WISH)
@@ -196,5 +196,5 @@ def test_signing_out_everywhere_ends_all_sessions_and_no_script(browser, tenant:
         ('{"x": 1}; a=1=2; =3', {"a": "1=2", "": "3"}),
     ],
 )
-def test_cookies_are_read_whatever_stands_beside_them(header: str, found: dict[str, str]) -> None:
+def test_cookies_are_read_among_others(header: str, found: dict[str, str]) -> None:
     assert cookies.parse(header) == found

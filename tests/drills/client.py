@@ -1,4 +1,4 @@
-"""The other end of an engine that forks (:mod:`tests.drills.forking`): every call of boto3 goes there."""
+"""The client of a forking engine (:mod:`tests.drills.forking`): all calls of boto3 use it."""
 
 from __future__ import annotations
 

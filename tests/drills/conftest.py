@@ -1,4 +1,4 @@
-"""A server that an admin operates from outside: every process of it can be started, stopped and pointed elsewhere."""
+"""A server that an admin operates: each of its processes can be started, stopped and reconfigured."""
 
 from __future__ import annotations
 

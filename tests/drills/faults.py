@@ -1,4 +1,4 @@
-"""What goes wrong with a call to AWS: before it, after it, for once or for good."""
+"""Failures of calls to AWS: before or after the call, temporary or permanent."""
 
 from __future__ import annotations
 

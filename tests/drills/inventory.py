@@ -1,4 +1,4 @@
-"""What AWS has of the stage that is drilled, by kind."""
+"""The AWS resources of the stage in a drill, by kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of a drill: each call of a deployment, how it failed, and what there was after the second run."""
+"""The report of a drill: each call of a deployment, its failure, and the result after the second run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deployed stage goes on from a backup, by the steps of docs/operations.md: ``python -m tests.drills.restoring``.
+"""Restores a deployed stage from a backup, by the steps of docs/operations.md: ``python -m tests.drills.restoring``.
 
 Lamplighter itself is deployed to the embedded engine, with the policies enforced. It says how long each step took:
 an installation is out of service from step 3 to step 5.

@@ -1,4 +1,4 @@
-"""A server of its own process on an engine that somebody else keeps: ``python -m tests.drills.serve``.
+"""Runs a server in a process, with an engine of another process: ``python -m tests.drills.serve``.
 
 Engine, tables and settings are those of the environment. It says where it is, and serves until its input ends.
 """

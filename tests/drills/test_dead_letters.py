@@ -1,4 +1,4 @@
-"""What a worker gives up on is kept, seen, and given back once the cause is mended; what came with it is done."""
+"""Messages that fail repeatedly are kept, shown, and sent back after the cause is fixed; others are handled."""
 
 from __future__ import annotations
 

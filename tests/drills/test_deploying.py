@@ -1,4 +1,4 @@
-"""A deployment that fails at a call to AWS is started again, and is whole then (docs/install.md).
+"""A deployment that fails at a call to AWS is complete after starting it again (docs/install.md).
 
 A few calls of each scenario, the first of their kind, each with another failure. ``make drill`` fails every call.
 """

@@ -1,4 +1,4 @@
-"""The commands that the pages name exist, with their options."""
+"""The commands in the documentation exist, with their options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMAND = re.compile(r"(?:`|^ {4,})manage ((?:[a-z][a-z0-9-]+ ?)+)([^`\n#]*)", r
 
 
 def named(page: str) -> list[tuple[list[str], list[str]]]:
-    """Words and options of the commands that a page names."""
+    """Words and options of the commands in a page."""
     text = (DOCS / page).read_text()
     return [(words.split(), re.findall(r"--[a-z][a-z-]+", rest)) for words, rest in COMMAND.findall(text)]
 

@@ -1,4 +1,4 @@
-"""Keys are rotated under a server that runs: what they signed or sealed lives as long as it should, and no longer."""
+"""Rotating keys of a running server: tokens and secrets stay valid as long as they should, and no longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as they were at a time: restored beside the server's own, served from there, and brought home."""
+"""Restoring tables: to copies next to the server's own, serving from them, and copying back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARTIFACTS = "/api/management/v1/deployments/artifacts"
 
 
 def through(world: World, device: Device, deployment: str) -> bytes:
-    """Let a device take its update; the file that it was given."""
+    """Let a device install its update; returns the file."""
     artifact = serves(device.poll(), deployment)
     file = httpx2.get(artifact["source"]["uri"]).content
     for status in ("downloading", "installing", "success"):
@@ -31,12 +31,12 @@ def through(world: World, device: Device, deployment: str) -> bytes:
 
 
 def moved(devices: list[Device], http: httpx2.Client) -> None:
-    """Devices reach the server where it is now; their tokens they keep."""
+    """Let devices use the server's new address; they keep their tokens."""
     for device in devices:
         device.http = http
 
 
-def test_a_fleet_goes_on_from_a_backup(site: Site, account: Account):
+def test_a_fleet_continues_from_a_backup(site: Site, account: Account):
     restored, home = (f"lamplighter-{kind}{secrets.token_hex(3)}-" for kind in "rh")
     with site.serving() as http, account.world(http) as world:
         done, busy, late = devices = [world.device() for _ in range(3)]
@@ -50,7 +50,7 @@ def test_a_fleet_goes_on_from_a_backup(site: Site, account: Account):
 
         tables = site.manage("backup", "restore", restored)["tables"]
 
-        # What happens from now on is what the backup does not know.
+        # Changes from now on are not in the backup.
         [gone] = [each for each, row in world.rows(deployment).items() if row["status"] == "success"]
         world.abort(deployment)
         assert world.api.delete(f"{DEVAUTH}/{gone}").status_code == 204
@@ -85,7 +85,7 @@ def test_a_fleet_goes_on_from_a_backup(site: Site, account: Account):
         assert world.show(deployment)["status"] == "finished"
 
 
-def test_only_the_servers_own_names_are_taken(site: Site):
+def test_only_tables_with_the_servers_names_are_restored(site: Site):
     for prefix in ("lamplighter-local-", "other-"):
         refused = run(site.environment(), "backup", "restore", prefix)
         assert (refused.returncode, "PREFIX must begin" in refused.stderr) == (2, True)

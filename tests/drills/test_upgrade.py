@@ -1,4 +1,4 @@
-"""Data of an earlier version: named, brought up to date whatever interrupts that, and never touched by older code."""
+"""Data of an earlier version: detected, migrated despite interruptions, and never changed by older code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of attacks share: links and requests signed by AWS's own client, right or wrong, and raw ones."""
+"""Helpers for attacks: links and requests signed by AWS's own client, valid or not, and raw requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ministack.core.router import SERVICE_PATTERNS
 targets = {name: pattern.get("target_prefixes", []) for name, pattern in SERVICE_PATTERNS.items()}
 print(json.dumps({name: targets.get(name, []) for name in sorted({*SERVICE_REGISTRY, *targets})}))
 """
-"""Prints every service that the engine has when nothing limits it, with what its ``X-Amz-Target`` begins with."""
+"""Prints every service of an unrestricted engine, with the prefix of its ``X-Amz-Target``."""
 
 
 def sign(  # everything that a signature covers
@@ -63,7 +63,7 @@ def changed(link: str, **parameters: str | None) -> str:
 
 
 def is_refused(answer: httpx2.Response) -> bool:
-    """Whether nothing but a refusal came, which no page of another site may read."""
+    """Whether the answer is only a refusal, which pages of other sites cannot read."""
     silent = not any(name.startswith("access-control-") for name in answer.headers)
     return answer.status_code in REFUSED and SECRET not in answer.content and silent
 

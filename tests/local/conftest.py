@@ -1,4 +1,4 @@
-"""One small server for each module: the stub app behind the gateway, on an engine of its own."""
+"""One small server for each module: the stub app behind the gateway, with its own engine."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Resources:
 
 @dataclass
 class Spec:
-    """What the app's own endpoint decorator leaves on a view, as far as the gateway reads it."""
+    """The attributes of views that the app's decorators set and the gateway reads."""
 
     streams_body: bool = True
     stream_limit: int | None = 300 * 1024 * 1024
@@ -40,7 +40,7 @@ class Spec:
 
 @dataclass
 class Stub:
-    """The app, and what its functions saw and are told to do."""
+    """The app, the calls of its functions, and their configured behaviour."""
 
     app: Chalice = field(default_factory=lambda: Chalice(app_name="stub"))
     release: threading.Event = field(default_factory=threading.Event)

@@ -1,4 +1,4 @@
-"""The local CA lasts, the server certificate is renewed in time, and keys stay private."""
+"""The local CA stays the same, the server certificate is renewed in time, and keys are private."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-def test_the_server_is_known_by_its_usual_and_its_extra_names(tmp_path: Path) -> None:
+def test_the_certificate_has_default_and_additional_names(tmp_path: Path) -> None:
     tls = certs.ensure(tmp_path, ["ota.example.org", "192.0.2.7"])
 
     assert set(names(tls).get_values_for_type(x509.DNSName)) == {"localhost", "ota.example.org"}
@@ -57,7 +57,7 @@ def test_a_new_name_renews_the_server_certificate_but_not_the_ca(tmp_path: Path)
     assert "ota.example.org" in names(tls).get_values_for_type(x509.DNSName)
 
 
-def test_the_server_certificate_is_renewed_before_it_ends(tmp_path: Path) -> None:
+def test_the_server_certificate_is_renewed_before_it_expires(tmp_path: Path) -> None:
     certs.ensure(tmp_path)
     before = contents(tmp_path)
 
@@ -81,7 +81,7 @@ def test_a_renewed_ca_signs_a_new_server_certificate(tmp_path: Path) -> None:
     assert after["server.pem"] != before["server.pem"]
 
 
-def test_private_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_private_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     tls = certs.ensure(tmp_path)
 
     for key in (tls.key, tmp_path / "ca.key"):

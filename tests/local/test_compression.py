@@ -1,4 +1,4 @@
-"""Answers come compressed to whoever takes that, from API Gateway's size on; and it changes nothing else."""
+"""Answers from API Gateway's minimum size on are compressed for clients that accept it; nothing else changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGE = b"x" * MINIMUM_COMPRESSION_SIZE
 JSON = (b"content-type", b"application/json")
 
 
-def test_the_size_is_what_is_deployed() -> None:
+def test_the_minimum_size_is_the_deployed_one() -> None:
     assert config()["minimum_compression_size"] == MINIMUM_COMPRESSION_SIZE
 
 
@@ -35,12 +35,12 @@ def test_the_size_is_what_is_deployed() -> None:
         ("gzippy", False),
     ],
 )
-def test_who_takes_gzip(header: str, takes: bool) -> None:
+def test_clients_that_accept_gzip(header: str, takes: bool) -> None:
     assert takes_gzip(header) is takes
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
-def test_a_large_answer_is_compressed_whatever_it_says(status: int) -> None:
+def test_large_answers_are_compressed(status: int) -> None:
     found = compressed(Reply(status, [JSON], LARGE), "gzip")
 
     assert gzip.decompress(found.body) == LARGE
@@ -58,13 +58,13 @@ def test_a_large_answer_is_compressed_whatever_it_says(status: int) -> None:
     ],
     ids=["small", "not wanted", "nothing", "encoded already"],
 )
-def test_all_else_is_left_alone(headers: list[tuple[bytes, bytes]], body: bytes, accepted: str) -> None:
+def test_other_answers_are_unchanged(headers: list[tuple[bytes, bytes]], body: bytes, accepted: str) -> None:
     reply = Reply(200, headers, body)
 
     assert compressed(reply, accepted) is reply
 
 
-def test_what_never_changes_is_compressed_once() -> None:
+def test_immutable_files_are_compressed_once() -> None:
     compression._once.cache_clear()
     forever = [(b"cache-control", b"public, max-age=31536000, immutable")]
     for _ in range(3):

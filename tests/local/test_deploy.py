@@ -1,4 +1,4 @@
-"""A real ``chalice deploy`` onto the embedded engine: the launcher's patches make it true, not only green."""
+"""A real ``chalice deploy`` to the embedded engine works, with the launcher's patches."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_an_authorizer_decides(project: Project) -> None:
         assert client.get("/guarded", headers={"Authorization": "open"}).json() == {"in": True}
 
 
-def test_a_browser_is_told_what_it_may_do(project: Project) -> None:
+def test_a_browser_gets_cors_headers(project: Project) -> None:
     with project.client() as client:
         answer = client.options("/things/a")
 

@@ -1,4 +1,4 @@
-"""The embedded engine starts, stops, keeps what it should, and never outlives who started it."""
+"""The embedded engine starts, stops, keeps its data, and never outlives its parent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def create_table(engine: Engine) -> None:
 
 
 def put_pair(dynamodb: Any, number: int) -> None:
-    """Two items in one transaction: wherever one is, the other is too."""
+    """Two items in one transaction: either both exist or none."""
     items = [{"pk": {"S": f"{side}{number}"}, "number": {"N": str(number)}} for side in ("left", "right")]
     dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": TABLE, "Item": item}} for item in items])
 
@@ -87,7 +87,7 @@ def test_a_clean_restart_keeps_everything(tmp_path: Path) -> None:
         assert parameter["Value"] == "secret"
 
 
-def test_an_engine_killed_under_load_loses_no_more_than_the_last_moments(tmp_path: Path) -> None:
+def test_an_engine_killed_under_load_loses_only_the_last_changes(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     engine.start()
     create_table(engine)
@@ -133,7 +133,7 @@ def test_a_snapshot_is_written_only_when_something_changed(tmp_path: Path) -> No
     assert snapshots(tmp_path) == kept
 
 
-def test_an_unfinished_snapshot_is_not_brought_back(tmp_path: Path) -> None:
+def test_an_incomplete_snapshot_is_not_restored(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
         create_table(engine)
         put_pair(client_of(engine, "dynamodb"), 1)
@@ -154,7 +154,7 @@ def test_without_persistence_nothing_is_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_the_engine_goes_when_its_parent_is_killed(tmp_path: Path) -> None:
+def test_the_engine_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import pathlib, sys, time\n"
         "from infra.local.engine.process import Engine\n"
@@ -183,7 +183,7 @@ def test_two_engines_on_one_folder_are_refused(tmp_path: Path) -> None:
         Engine(tmp_path).start()
 
 
-def test_a_wanted_port_is_used_and_a_busy_one_is_named(tmp_path: Path) -> None:
+def test_a_given_port_is_used_and_a_busy_one_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(EngineError, match=f"cannot listen on port {port}"):
@@ -209,7 +209,7 @@ def test_an_engine_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytes
         Engine(tmp_path).start()
 
 
-def test_policies_count_only_when_asked_for(tmp_path: Path) -> None:
+def test_policies_are_enforced_only_on_request(tmp_path: Path) -> None:
     with Engine(tmp_path, persist=False, auth=True) as engine:
         stranger = boto3.client(
             "dynamodb",

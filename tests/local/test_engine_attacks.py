@@ -1,4 +1,4 @@
-"""What other processes and pages in a browser try at the engine's port."""
+"""Attacks on the engine's port by other processes and pages in a browser."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TestTheEnginesPort:
             ("POST", "/_ministack/rds/iam-auth"),
         ],
     )
-    def test_its_own_pages_are_closed(self, server: LocalServer, stored: Any, method: str, path: str) -> None:
+    def test_its_own_pages_are_refused(self, server: LocalServer, stored: Any, method: str, path: str) -> None:
         page = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
 
         answer = httpx2.request(method, server.engine.endpoint + path, headers=page, trust_env=False)
@@ -75,7 +75,9 @@ class TestTheEnginesPort:
         assert answer.status_code == 403
         assert is_refused(answer)
 
-    def test_a_signed_request_is_for_one_service_host_body_and_target(self, server: LocalServer, stored: Any) -> None:
+    def test_a_signed_request_is_valid_for_one_service_host_body_and_target(
+        self, server: LocalServer, stored: Any
+    ) -> None:
         url = server.engine.endpoint + "/"
         body = json.dumps({"Name": "/key", "WithDecryption": True}).encode()
         target = "AmazonSSM.GetParameter"
@@ -117,7 +119,7 @@ class TestTheEnginesPort:
                 )
                 assert connection.getresponse().status == 403
 
-    def test_a_body_is_read_up_to_a_bound_before_its_signature_is_known(self, server: LocalServer) -> None:
+    def test_the_size_of_unverified_bodies_is_limited(self, server: LocalServer) -> None:
         url = server.engine.endpoint + "/"
         headers = headers_for(server.engine.key, "POST", url, "ssm", b"", "AmazonSSM.GetParameter")
         with closing(connected(server.engine)) as connection:
@@ -131,7 +133,7 @@ class TestTheEnginesPort:
             assert answer.status == 403
             assert b"must have its hash signed" in answer.read()
 
-    def test_only_services_that_are_used_run(self, server: LocalServer) -> None:
+    def test_only_needed_services_run(self, server: LocalServer) -> None:
         for service, operation in (
             ("cloudformation", "list_stacks"),
             ("lambda", "list_functions"),
@@ -143,7 +145,7 @@ class TestTheEnginesPort:
                 getattr(connected, operation)()
             connected.close()
 
-    def test_readiness_tells_nothing(self, server: LocalServer) -> None:
+    def test_the_readiness_path_reveals_nothing(self, server: LocalServer) -> None:
         answer = httpx2.get(server.engine.endpoint + "/ready", trust_env=False)
 
         assert (answer.status_code, answer.content) == (204, b"")
@@ -156,7 +158,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 class TestAnEngineWithFunctions:
-    """What runs for ``make deploy STAGE=local-aws``: deployed APIs are called without a key, and nothing else is."""
+    """The engine of ``make deploy STAGE=local-aws``: only deployed APIs can be called without a key."""
 
     @pytest.mark.parametrize(
         ("path", "headers"),

@@ -1,4 +1,4 @@
-"""The app on one machine finds the engine and nothing else, whatever the developer's own environment says."""
+"""The local app uses only the engine, whatever the developer's AWS variables are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
     ],
 )
-def test_variables_of_the_developers_lead_nowhere_else(
+def test_the_developers_aws_variables_are_ignored(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

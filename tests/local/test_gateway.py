@@ -1,4 +1,4 @@
-"""The gateway answers as API Gateway would, and hands the app what API Gateway would."""
+"""The gateway gives the same answers and events as API Gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MB = 1024 * 1024
 
 
-def test_an_event_has_the_shape_that_api_gateway_gives_it(client: httpx2.Client) -> None:
+def test_an_event_has_the_format_of_api_gateway(client: httpx2.Client) -> None:
     answer = client.put(
         "/api/devices/a/echo?x=1&x=2&empty=&name=%C3%A9",
         json={"key": "é"},
@@ -58,7 +58,7 @@ def test_an_event_has_the_shape_that_api_gateway_gives_it(client: httpx2.Client)
     assert uuid.UUID(context["requestId"])
 
 
-def test_without_query_or_body_an_event_says_none(client: httpx2.Client) -> None:
+def test_without_query_or_body_an_event_has_none(client: httpx2.Client) -> None:
     event = client.get("/api/devices/a/echo").json()["event"]
 
     assert event["queryStringParameters"] is None
@@ -85,7 +85,7 @@ def test_two_names_for_one_variable_are_refused() -> None:
         RouteTable({"/a/{id}": {}, "/a/{device}/b": {}})
 
 
-def test_the_own_request_id_comes_back(client: httpx2.Client) -> None:
+def test_the_clients_request_id_is_returned(client: httpx2.Client) -> None:
     answer = client.get("/api/nowhere", headers={"X-MEN-RequestID": "mine"})
 
     assert answer.headers["x-men-requestid"] == "mine"
@@ -116,7 +116,7 @@ def test_a_known_path_with_another_verb_is_405(client: httpx2.Client) -> None:
     assert answer.headers.get_list("allow") == ["DELETE", "GET", "OPTIONS", "PUT"]
 
 
-def test_options_says_each_verb_on_a_line_of_its_own(client: httpx2.Client) -> None:
+def test_options_has_a_line_for_each_verb(client: httpx2.Client) -> None:
     answer = client.options("/api/devices/a/echo")
 
     assert answer.status_code == 200
@@ -137,7 +137,7 @@ def test_ready(client: httpx2.Client) -> None:
     assert client.get("/local/ready").status_code == 204
 
 
-def test_a_body_of_unknown_length_is_taken(client: httpx2.Client) -> None:
+def test_a_body_of_unknown_length_is_accepted(client: httpx2.Client) -> None:
     chunks = (b"x" * 1000 for _ in range(50))
 
     answer = client.post("/api/body", content=chunks, headers={"Content-Type": "text/plain"})
@@ -172,7 +172,7 @@ def test_an_answer_over_6_mb_is_502(client: httpx2.Client) -> None:
     assert answer.json()["error"] == "internal server error"
 
 
-def test_what_chalice_cannot_turn_into_a_result_is_502(client: httpx2.Client) -> None:
+def test_a_result_that_chalice_cannot_encode_is_502(client: httpx2.Client) -> None:
     assert client.get("/api/broken").status_code == 502
 
 
@@ -188,11 +188,11 @@ def test_a_header_may_have_several_lines(client: httpx2.Client) -> None:
     assert client.get("/api/several").headers.get_list("link") == ["<a>; rel=next", "<b>; rel=last"]
 
 
-def test_json_is_what_an_answer_is_unless_it_says_otherwise(client: httpx2.Client) -> None:
+def test_the_default_content_type_is_json(client: httpx2.Client) -> None:
     assert client.get("/api/things/a").headers["content-type"] == "application/json"
 
 
-def test_bytes_go_in_and_out_for_a_client_that_accepts_them(client: httpx2.Client) -> None:
+def test_binary_bodies_work_for_clients_that_accept_them(client: httpx2.Client) -> None:
     raw = bytes(range(256))
     headers = {"Content-Type": "application/octet-stream", "Accept": "application/octet-stream"}
 
@@ -214,7 +214,7 @@ def test_a_connection_serves_many_requests(server: LocalServer) -> None:
     connection.close()
 
 
-def test_requests_at_the_same_time_see_only_themselves(client: httpx2.Client) -> None:
+def test_concurrent_requests_are_separate(client: httpx2.Client) -> None:
     def ask(number: int) -> bool:
         event = client.get(f"/api/devices/{number}/echo", headers={"X-Number": str(number)}).json()["event"]
         same: bool = event["pathParameters"]["id"] == event["headers"]["x-number"] == str(number)
@@ -254,7 +254,7 @@ def test_websockets_are_served_at_their_own_paths_only(server: LocalServer) -> N
         pass
 
 
-def test_a_busy_port_is_named() -> None:
+def test_a_busy_port_is_reported() -> None:
     server = Server("127.0.0.1", 0)
 
     with pytest.raises(PortBusyError, match=str(server.port)):

@@ -1,4 +1,4 @@
-"""What outsiders try at the server's port, with links to files and what looks like them."""
+"""Attacks on the server's port with forged links to files."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TestTheServersPort:
             "X-Amz-Signature",
         ],
     )
-    def test_every_part_of_a_signature_counts(
+    def test_every_part_of_a_signature_is_checked(
         self, server: LocalServer, client: httpx2.Client, stored: Any, parameter: str
     ) -> None:
         link = sign(server)
@@ -93,7 +93,7 @@ class TestTheServersPort:
                 first = url._replace(query=f"{spelling}={quote(double, safe='')}&{url.query}").geturl()
                 assert client.get(first).status_code == 403, first
 
-    def test_a_link_is_for_one_method_path_key_and_scope(
+    def test_a_link_is_valid_for_one_method_path_key_and_scope(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         own = server.engine.key
@@ -122,7 +122,7 @@ class TestTheServersPort:
             assert is_refused(answer)
 
     @pytest.mark.parametrize(("signed", "life"), [(-61, 60), (-8 * 86_400, 604_800), (3600, 60), (0, 604_801), (0, 0)])
-    def test_a_link_works_in_its_time_only(
+    def test_a_link_is_valid_during_its_lifetime_only(
         self, server: LocalServer, client: httpx2.Client, stored: Any, signed: int, life: int
     ) -> None:
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=signed), tick=True):
@@ -192,7 +192,7 @@ class TestTheServersPort:
             assert is_refused(answer)
         assert stored.get_object(Bucket=BUCKET, Key="tenant/kept")["Body"].read() == SECRET
 
-    def test_a_link_to_a_part_writes_that_part_and_does_nothing_else(
+    def test_a_link_to_a_part_allows_writing_that_part_only(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         path = f"/{BUCKET}/tenant/parted"
@@ -260,7 +260,7 @@ class TestTheServersPort:
         with pytest.raises(stored.exceptions.ClientError, match="404"):
             stored.head_object(Bucket=BUCKET, Key="tenant/by-header")
 
-    def test_no_header_of_the_client_but_those_of_a_download_goes_on(
+    def test_only_headers_for_downloads_are_forwarded(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         headers = {
@@ -287,9 +287,7 @@ class TestTheServersPort:
             b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
         ],
     )
-    def test_no_second_request_is_smuggled_to_the_engine(
-        self, server: LocalServer, stored: Any, framing: bytes
-    ) -> None:
+    def test_request_smuggling_is_prevented(self, server: LocalServer, stored: Any, framing: bytes) -> None:
         target = sign(server, "PUT", f"/{BUCKET}/tenant/smuggled").removeprefix(server.url)
         host = urlsplit(server.url).netloc
         second = f"GET /other/tenant/kept HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
@@ -299,7 +297,7 @@ class TestTheServersPort:
         assert SECRET not in body
         assert status == 400
 
-    def test_a_body_in_chunks_of_a_signature_is_stored_as_it_came(
+    def test_a_body_in_signed_chunks_is_stored_unchanged(
         self, server: LocalServer, client: httpx2.Client, stored: Any
     ) -> None:
         body = b"3;chunk-signature=0\r\nabc\r\n0;chunk-signature=0\r\n\r\n"

@@ -1,4 +1,4 @@
-"""What another user of the machine tries: files, ports, the list of processes."""
+"""Attacks by another user of the machine: files, ports, the process list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[RunningServer]:
-    """``make run`` on a folder that was open to everybody, in a folder that still is."""
+    """``make run`` with a data folder that was open to all users, in a parent folder that still is."""
     around = Path(tempfile.mkdtemp(prefix="lamplighter-open-"))
     around.chmod(0o755)
     data = around / "data"
@@ -40,7 +40,7 @@ def running() -> Iterator[RunningServer]:
 class TestAnotherUserOfTheMachine:
     """A process of another user, on the same machine."""
 
-    def test_only_the_owner_may_enter_the_data_folder_or_read_what_is_in_it(self, running: RunningServer) -> None:
+    def test_only_the_owner_may_read_the_data_folder(self, running: RunningServer) -> None:
         assert running.data.stat().st_mode & 0o777 == 0o700
         found = {}
         for path in running.data.rglob("*"):
@@ -51,7 +51,7 @@ class TestAnotherUserOfTheMachine:
         assert [path for path, open_to_others in found.items() if open_to_others] == []
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
-    def test_another_user_reads_nothing_of_it(self, running: RunningServer) -> None:
+    def test_another_user_cannot_read_it(self, running: RunningServer) -> None:
         files = [str(path) for path in running.data.rglob("*") if path.is_file()]
         script = (
             "import json, sys\n"
@@ -67,7 +67,7 @@ class TestAnotherUserOfTheMachine:
         assert json.loads(as_nobody(script, json.dumps(files))) == []
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
-    def test_another_user_gets_nothing_from_the_engine(self, running: RunningServer) -> None:
+    def test_another_user_is_refused_by_the_engine(self, running: RunningServer) -> None:
         script = (
             "import json, sys, urllib.error, urllib.request\n"
             "endpoint = sys.stdin.read()\n"
@@ -84,7 +84,7 @@ class TestAnotherUserOfTheMachine:
         assert as_nobody(script, running.facts["aws_endpoint"]).split() == ["403"] * 3
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
-    def test_no_process_shows_the_key(self, running: RunningServer) -> None:
+    def test_the_process_list_does_not_show_the_key(self, running: RunningServer) -> None:
         secret = running.facts["aws_secret_access_key"]
         script = (
             "import glob, sys\n"
@@ -101,7 +101,7 @@ class TestAnotherUserOfTheMachine:
 
 
 def as_nobody(script: str, typed: str) -> str:
-    """What a program prints that runs as a user without any rights."""
+    """The output of a program that runs as an unprivileged user."""
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
     if python is None:
         pytest.skip("there is no Python that other users may run")

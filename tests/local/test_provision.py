@@ -1,4 +1,4 @@
-"""The storage of one machine is what the template declares, however often and from whichever version on."""
+"""Local storage is created and updated from the template, repeatedly and from earlier versions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_projects_own_template_can_be_provisioned_twice(engine: Engine) -> N
     assert first.buckets == ("lamplighter-local-artifacts",)
 
 
-def test_everything_the_template_says_is_there(engine: Engine, dynamodb: Any) -> None:
+def test_everything_in_the_template_exists(engine: Engine, dynamodb: Any) -> None:
     made = provision(stage="full")
 
     declared = Template(STORAGE, {"Stage": "full"}, "eu-west-1")
@@ -156,7 +156,7 @@ Resources:
 
 
 @pytest.mark.parametrize("value", ["!GetAZs ''", "!Ref Nobody", "!GetAtt Queue.QueueName"])
-def test_what_the_reader_does_not_know_is_refused(tmp_path: Path, value: str) -> None:
+def test_unknown_syntax_of_templates_is_refused(tmp_path: Path, value: str) -> None:
     file = write(tmp_path, f"Resources: {{Queue: {{Type: AWS::SQS::Queue, Properties: {{Tags: {value}}}}}}}")
 
     with pytest.raises(TemplateError):

@@ -1,4 +1,4 @@
-"""``make run``: the real server, started as a person starts it."""
+"""``make run``: the real server, started from the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def login(running: RunningServer) -> Any:
         return client.post(LOGIN, auth=(about["user"], about["password"]))
 
 
-def test_a_fresh_server_says_how_to_log_in_and_lets_one_in(tmp_path: Path, port: int) -> None:
+def test_a_new_server_prints_a_valid_login(tmp_path: Path, port: int) -> None:
     with RunningServer(tmp_path / "data", port) as running:
         about = running.facts
         assert about["url"] == f"https://localhost:{port}"
@@ -62,7 +62,7 @@ def test_users_tokens_and_the_ca_survive_a_restart(tmp_path: Path, port: int, en
     }
 
 
-def test_a_lost_password_is_replaced_by_another_admin(tmp_path: Path, port: int) -> None:
+def test_after_a_lost_password_another_administrator_is_created(tmp_path: Path, port: int) -> None:
     with RunningServer(tmp_path, port) as first:
         lost = first.facts
     (tmp_path / "first_tenant.json").unlink()
@@ -73,7 +73,7 @@ def test_a_lost_password_is_replaced_by_another_admin(tmp_path: Path, port: int)
         assert login(second).status_code == 200
 
 
-def test_thrown_away_data_get_the_same_admin_again(tmp_path: Path, port: int) -> None:
+def test_after_a_reset_the_same_administrator_is_created(tmp_path: Path, port: int) -> None:
     with RunningServer(tmp_path, port) as first:
         before = first.facts
     for snapshot in (tmp_path / "engine" / "state").glob("snapshot-*"):
@@ -86,7 +86,7 @@ def test_thrown_away_data_get_the_same_admin_again(tmp_path: Path, port: int) ->
         assert login(second).status_code == 200
 
 
-def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_busy_port_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(

@@ -44,7 +44,7 @@ def sign(server: LocalServer | Server, method: str, key: str, life: int = 60) ->
     return link
 
 
-def test_a_link_gives_the_whole_object(server: LocalServer, client: httpx2.Client, s3: Any) -> None:
+def test_a_link_downloads_the_whole_object(server: LocalServer, client: httpx2.Client, s3: Any) -> None:
     body = bytes(range(256)) * 4096
     s3.put_object(Bucket=BUCKET, Key="tenant/an artifact+é", Body=body)
 
@@ -66,7 +66,7 @@ def test_a_download_resumes(server: LocalServer, client: httpx2.Client, s3: Any)
     assert answer.content == b"456789"
 
 
-def test_head(server: LocalServer, client: httpx2.Client, s3: Any) -> None:
+def test_head_requests(server: LocalServer, client: httpx2.Client, s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="asked", Body=b"0123456789")
 
     answer = client.head(sign(server, "head_object", "asked"))
@@ -96,7 +96,7 @@ def test_a_changed_link_is_refused(server: LocalServer, client: httpx2.Client, s
     assert b"SignatureDoesNotMatch" in answer.content
 
 
-def test_a_link_is_good_for_its_own_host_only(server: LocalServer, client: httpx2.Client, s3: Any) -> None:
+def test_a_link_is_valid_for_its_own_host_only(server: LocalServer, client: httpx2.Client, s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="hosted", Body=b"x")
 
     answer = client.get(sign(server, "get_object", "hosted"), headers={"Host": "elsewhere.example"})
@@ -122,7 +122,7 @@ def test_other_verbs_are_refused(server: LocalServer, client: httpx2.Client, s3:
 
 @contextmanager
 def bucket_at(server: LocalServer, endpoint: socket.socket) -> Iterator[Server]:
-    """A gateway whose bucket is behind a socket of the test's."""
+    """A gateway whose bucket is simulated by a socket of the test."""
     gateway = Server("127.0.0.1", 0)
     url = f"http://127.0.0.1:{endpoint.getsockname()[1]}"
     gateway.start(Gateway(Chalice(app_name="empty"), bucket=Bucket(url, BUCKET, REGION, server.engine.key)))
@@ -130,7 +130,7 @@ def bucket_at(server: LocalServer, endpoint: socket.socket) -> Iterator[Server]:
     gateway.stop()
 
 
-def test_a_bucket_out_of_reach_is_502(server: LocalServer) -> None:
+def test_an_unreachable_bucket_causes_502(server: LocalServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody, bucket_at(server, nobody) as gateway:
         nobody.close()
 
@@ -141,8 +141,8 @@ def test_a_bucket_out_of_reach_is_502(server: LocalServer) -> None:
 
 @pytest.mark.parametrize("method", ["get_object", "put_object"])
 @pytest.mark.parametrize("answered", [b"", b"HTTP/1.1 2", b"SSH-2.0-x\r\n\r\n"])
-def test_an_engine_that_breaks_off_is_502(server: LocalServer, method: str, answered: bytes) -> None:
-    """As when it is stopped, or started anew, in the middle of a call."""
+def test_an_engine_that_disconnects_causes_502(server: LocalServer, method: str, answered: bytes) -> None:
+    """For example if it is restarted during a call."""
 
     def break_off(listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -163,7 +163,7 @@ def test_an_engine_that_breaks_off_is_502(server: LocalServer, method: str, answ
     assert answer.json()["error"] == "the bucket can't be reached: try again"
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(server: LocalServer, s3: Any) -> None:
+def test_an_interrupted_upload_leaves_nothing(server: LocalServer, s3: Any) -> None:
     path = sign(server, "put_object", "half").removeprefix(server.url)
     trust = ssl.create_default_context(cafile=str(server.ca))
     host = server.url.removeprefix("https://")

@@ -1,4 +1,4 @@
-"""Signatures are checked as AWS's own client makes them, and nothing else passes."""
+"""Signatures of AWS's own client are accepted, and no others."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def checked(request: Request, now: datetime = NOW) -> dict[str, str]:
 
 
 @given(names, st.dictionaries(st.sampled_from(PARAMETERS), texts), keys)
-def test_links_of_botocore_are_taken(name: str, values: dict[str, str], key: Key) -> None:
+def test_links_of_botocore_are_accepted(name: str, values: dict[str, str], key: Key) -> None:
     assert checked(link(name, values, key)) == values
 
 
@@ -87,7 +87,7 @@ def test_a_link_with_any_byte_changed_is_refused(
     new = data.draw(st.binary(max_size=2).filter(lambda new: new != old[at : at + 1]))
     changed = old[:at] + new + old[at + 1 :]
     other = replace(whole, path=changed) if part == "path" else replace(whole, query=changed)
-    # Another spelling of the same names and values is the same link.
+    # Another spelling of the same names and values is an equal link.
     assume(other.parameters() != whole.parameters() or object_path(other.path) != object_path(whole.path))
 
     with pytest.raises(InvalidSignatureError):
@@ -95,7 +95,7 @@ def test_a_link_with_any_byte_changed_is_refused(
 
 
 @given(st.integers(1, 604_800), st.integers(-1_000_000, 1_000_000))
-def test_a_link_lives_from_its_date_until_it_expires(life: int, later: int) -> None:
+def test_a_link_is_valid_from_its_date_until_it_expires(life: int, later: int) -> None:
     request = link("name", {}, KEY, life)
     if -900 <= later <= life:
         assert checked(request, NOW + timedelta(seconds=later)) == {}
@@ -104,7 +104,7 @@ def test_a_link_lives_from_its_date_until_it_expires(life: int, later: int) -> N
             checked(request, NOW + timedelta(seconds=later))
 
 
-def test_a_signed_header_is_there_once_and_as_it_was() -> None:
+def test_a_signed_header_must_be_present_once_and_unchanged() -> None:
     whole = link("name", {}, KEY, headers={"Range": "bytes=0-1"})
     assert checked(whole) == {}
 
@@ -127,7 +127,7 @@ def check(request: Request, services: set[str], body: bytes | None) -> None:
     st.binary(max_size=50),
     keys,
 )
-def test_requests_of_botocore_are_taken_and_any_other_body_is_not(
+def test_requests_of_botocore_are_accepted_with_their_body_only(
     service: str, name: str, values: dict[str, str], body: bytes, key: Key
 ) -> None:
     query = "&".join(f"{quote(each, safe='')}={quote(value, safe='')}" for each, value in values.items())
@@ -158,7 +158,7 @@ def test_requests_of_botocore_are_taken_and_any_other_body_is_not(
 
 
 @given(names, st.dictionaries(st.sampled_from(PARAMETERS), texts))
-def test_what_goes_on_to_the_engine_is_signed(name: str, values: dict[str, str]) -> None:
+def test_forwarded_requests_are_signed(name: str, values: dict[str, str]) -> None:
     query = "&".join(f"{each}={quote(value, safe='')}" for each, value in values.items())
     request = Request("GET", quote(name).encode(), query.encode(), [(b"host", HOST.encode()), (b"range", b"bytes=1-")])
 

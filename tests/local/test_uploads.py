@@ -1,4 +1,4 @@
-"""Large uploads flow through the gateway: nothing is held, and both sides learn how it went."""
+"""Large uploads are streamed through the gateway, and both sides learn the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_slow_handler_gets_200_mb_in_bounded_memory(client: httpx2.Client, stu
         while part := body.read(MB):
             digest.update(part)
             size += len(part)
-            time.sleep(0.001)  # slower than the client: the window has to fill
+            time.sleep(0.001)  # slower than the client, so that the window fills
         return Response({"size": size, "digest": digest.hexdigest()})
 
     stub.read = slow
@@ -75,7 +75,7 @@ def test_the_client_waits_while_too_much_is_unread() -> None:
     assert WINDOW < asyncio.run(scenario()) <= WINDOW + len(CHUNK)
 
 
-def test_a_body_is_read_in_the_pieces_asked_for(client: httpx2.Client, stub: Stub) -> None:
+def test_a_body_is_read_in_pieces_of_any_size(client: httpx2.Client, stub: Stub) -> None:
     def pieces(body: BinaryIO) -> Response:
         return Response([len(body.read(7)), len(body.read(100_000)), len(body.read()), len(body.read(1))])
 
@@ -142,7 +142,7 @@ def test_a_body_that_grows_over_the_limit_is_413(client: httpx2.Client, stub: St
     assert failures == ["the body is larger than 1048576 bytes"]
 
 
-def test_the_handler_learns_that_the_client_went_away(server: LocalServer, stub: Stub) -> None:
+def test_the_handler_learns_that_the_client_disconnected(server: LocalServer, stub: Stub) -> None:
     failed = threading.Event()
 
     def read(body: BinaryIO) -> Response:
@@ -160,7 +160,7 @@ def test_the_handler_learns_that_the_client_went_away(server: LocalServer, stub:
     assert failed.wait(60)
 
 
-def test_a_handler_that_breaks_down_is_500(client: httpx2.Client, stub: Stub) -> None:
+def test_a_failing_handler_causes_500(client: httpx2.Client, stub: Stub) -> None:
     def broken(body: BinaryIO) -> Response:
         raise ValueError("a bug")
 
@@ -169,7 +169,7 @@ def test_a_handler_that_breaks_down_is_500(client: httpx2.Client, stub: Stub) ->
     assert client.post("/api/upload", content=b"x" * 100, headers=MULTIPART).status_code == 500
 
 
-def test_other_content_takes_the_ordinary_way(client: httpx2.Client) -> None:
+def test_other_content_types_are_not_streamed(client: httpx2.Client) -> None:
     assert client.post("/api/upload", json={"a": 1}).json() == {"buffered": 7}
 
 

@@ -1,4 +1,4 @@
-"""Schedules fire and queues are worked off as EventBridge and Lambda do it."""
+"""Schedules and queues work as with EventBridge and Lambda."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def left(sqs: Any, name: str) -> int:
     return sum(int(attributes[name]) for name in counted)
 
 
-def test_a_schedule_gets_an_event_of_eventbridges_shape(server: LocalServer, stub: Stub, sqs: Any) -> None:
+def test_a_schedule_gets_an_event_in_eventbridges_format(server: LocalServer, stub: Stub, sqs: Any) -> None:
     server.workers.fire("tick")
 
     [event] = stub.fired
@@ -71,7 +71,7 @@ def test_messages_come_in_batches_and_are_deleted(server: LocalServer, stub: Stu
     assert left(sqs, JOBS) == left(sqs, DEAD) == 0
 
 
-def test_a_record_has_the_shape_that_lambda_gives_it(server: LocalServer, stub: Stub, sqs: Any) -> None:
+def test_a_record_has_lambdas_format(server: LocalServer, stub: Stub, sqs: Any) -> None:
     seen: list[dict[str, Any]] = []
     stub.handle = seen.extend
     send(sqs, "hello")
@@ -88,7 +88,7 @@ def test_a_record_has_the_shape_that_lambda_gives_it(server: LocalServer, stub: 
     assert kind["dataType"] == "String"
 
 
-def test_only_the_messages_named_as_failed_come_again(server: LocalServer, stub: Stub, sqs: Any) -> None:
+def test_only_failed_messages_are_delivered_again(server: LocalServer, stub: Stub, sqs: Any) -> None:
     def fail_odd_ones_once(records: list[dict[str, Any]]) -> dict[str, Any]:
         failed = [
             record["messageId"]
@@ -107,7 +107,7 @@ def test_only_the_messages_named_as_failed_come_again(server: LocalServer, stub:
     assert left(sqs, JOBS) == left(sqs, DEAD) == 0
 
 
-def test_what_always_fails_goes_to_the_dead_letters(server: LocalServer, stub: Stub, sqs: Any) -> None:
+def test_messages_that_always_fail_go_to_the_dead_letter_queue(server: LocalServer, stub: Stub, sqs: Any) -> None:
     def fail(records: list[dict[str, Any]]) -> None:
         raise ValueError(records[0]["body"])
 
@@ -120,7 +120,7 @@ def test_what_always_fails_goes_to_the_dead_letters(server: LocalServer, stub: S
     assert (left(sqs, JOBS), left(sqs, DEAD)) == (0, 1)
 
 
-def test_a_failure_named_wrongly_fails_the_whole_batch(server: LocalServer, stub: Stub, sqs: Any) -> None:
+def test_an_invalid_failure_id_fails_the_whole_batch(server: LocalServer, stub: Stub, sqs: Any) -> None:
     stub.handle = lambda records: {"batchItemFailures": [{"itemIdentifier": "no such message"}]}
     send(sqs, "any")
 
@@ -128,14 +128,16 @@ def test_a_failure_named_wrongly_fails_the_whole_batch(server: LocalServer, stub
     assert left(sqs, DEAD) == 1
 
 
-def test_a_minute_is_every_schedule_and_then_all_messages(server: LocalServer, stub: Stub, sqs: Any) -> None:
+def test_running_once_fires_every_schedule_and_then_handles_all_messages(
+    server: LocalServer, stub: Stub, sqs: Any
+) -> None:
     send(sqs, "one", "two")
 
     assert server.workers.run_once() == 2
     assert len(stub.fired) == 1
 
 
-def test_in_the_background_messages_are_taken_as_they_come(server: LocalServer, stub: Stub, sqs: Any) -> None:
+def test_in_the_background_messages_are_handled_as_they_arrive(server: LocalServer, stub: Stub, sqs: Any) -> None:
     server.workers.start()
 
     send(sqs, "soon")

@@ -1,4 +1,4 @@
-"""The books of a fleet: how its devices behave, what they are given, and what they reported."""
+"""The records of a fleet: the behaviour of its devices, their updates, and their reports."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 CALLS = ("auth", "inventory", "next", "download", "status", "log")
-"""What a device does, by the names that the tally uses."""
+"""The actions of a device, by their names in the tally."""
 
 FINAL = ("success", "failure")
-"""The reports after which a device is done."""
+"""Final statuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Payload:
 
 @dataclass
 class Tally:
-    """The fleet's books."""
+    """The fleet's records."""
 
     requests: Counter[str] = field(default_factory=Counter)
     """Requests by call."""
@@ -61,9 +61,9 @@ class Tally:
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Attempts that failed, by deployment and device."""
     problems: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """What should not have been, by call and status (or, where it is none, a few words)."""
+    """Unexpected events, by call and status (or a short text)."""
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
-    """What the server said to the first of each."""
+    """The server's answer to the first of each."""
 
     def note(self, deployment: str, device: str, status: str) -> None:
         """A device has a new status in a deployment, and the server knows it.
@@ -77,7 +77,7 @@ class Tally:
         self.outcomes.setdefault(deployment, {})[device] = status
 
     def problem(self, call: str, what: object, example: str = "") -> None:
-        """Something that should not have been."""
+        """Record an unexpected event."""
         key = (call, str(what))
         self.problems[key] += 1
         self.examples.setdefault(key, example[:300])

@@ -1,4 +1,4 @@
-"""A rollout by the book: three phases, devices that fail and try again, and one that is aborted on the way."""
+"""A phased deployment with retries, and one that is aborted in the middle."""
 
 from __future__ import annotations
 

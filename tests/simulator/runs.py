@@ -1,4 +1,4 @@
-"""Fleets at work on a whole server: how they get there, and whether both tell the same in the end."""
+"""Runs fleets on a whole server, and compares their records with the server's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fleets against the whole server: what devices reported and what the server counts are the same, to the device."""
+"""Fleets on the whole server: reports of devices equal the server's statistics, device by device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from infra.local.testing import LocalServer
 
 
-def test_books_agree_through_failures_and_an_abort(server: LocalServer, tenant: Tenant) -> None:
+def test_records_agree_with_failures_and_an_abort(server: LocalServer, tenant: Tenant) -> None:
     asyncio.run(_failures_and_an_abort(address_of(server, tenant)))
 
 
@@ -55,7 +55,7 @@ async def _failures_and_an_abort(address: Address) -> None:
         assert set(fleet.tally.downloads.values()) == {1}
 
 
-def test_books_agree_in_phases_with_retries_and_an_abort(server: LocalServer, tenant: Tenant) -> None:
+def test_records_agree_with_phases_retries_and_an_abort(server: LocalServer, tenant: Tenant) -> None:
     asyncio.run(_in_phases(address_of(server, tenant)))
 
 
@@ -115,7 +115,7 @@ async def _hundreds(address: Address) -> None:
         }
 
 
-def test_same_seed_same_fate() -> None:
+def test_the_same_seed_gives_the_same_results() -> None:
     fates = []
     for _ in range(2):
         fleet = Fleet(Client("http://localhost"), 20, seed=7)

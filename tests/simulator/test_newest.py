@@ -1,4 +1,4 @@
-"""The newest clients against the whole server: updates end well whatever happens to tokens, logs and the server."""
+"""The newest clients on the whole server: updates succeed despite problems with tokens, logs and the server."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def address(server: LocalServer, tenant: Tenant) -> Address:
     return address_of(server, tenant)
 
 
-def test_books_agree_of_both_clients(address: Address) -> None:
+def test_records_agree_for_both_clients(address: Address) -> None:
     asyncio.run(_both_clients(address))
 
 
@@ -114,7 +114,7 @@ async def _both_clients(address: Address) -> None:
         assert set(waits.seconds) == {REPEAT}
 
 
-def test_an_inventory_is_sent_only_when_it_is_news(address: Address) -> None:
+def test_an_inventory_is_sent_only_if_it_changed(address: Address) -> None:
     asyncio.run(_inventories(address))
 
 
@@ -136,7 +136,7 @@ async def _inventories(address: Address) -> None:
 
 @pytest.mark.parametrize("way", ["revoked", "expired"])
 @pytest.mark.parametrize("call", ["next", "download", "downloading", "success", "failure", "log", "inventory"])
-def test_an_update_ends_well_though_the_token_ended(address: Address, call: str, way: str) -> None:
+def test_an_update_succeeds_despite_an_expired_token(address: Address, call: str, way: str) -> None:
     asyncio.run(_token_ends(address, call, way))
 
 
@@ -185,7 +185,7 @@ ENDING = {"revoked": _revoking, "expired": _expiring}
 """Ways in which a token ends."""
 
 
-def test_a_cut_log_is_kept_and_shown_as_cut(address: Address) -> None:
+def test_a_truncated_log_is_stored_and_marked(address: Address) -> None:
     asyncio.run(_cut_logs(address))
 
 
@@ -220,7 +220,7 @@ def test_a_throttled_device_waits_as_it_is_told(address: Address, call: str) -> 
 
 
 @pytest.mark.parametrize("call", BUSY)
-def test_an_update_ends_well_though_the_server_is_down_for_a_moment(address: Address, call: str) -> None:
+def test_an_update_succeeds_despite_a_short_outage(address: Address, call: str) -> None:
     refused, waited = asyncio.run(_busy(address, call, _down))
 
     assert [answer.status for answer in refused] == [503]
@@ -345,9 +345,7 @@ async def _against_stub(call: str, said: bytes, wait: Waits) -> tuple[Fleet, lis
         ("status", ["astray", "idle"], "pending"),
     ],
 )
-def test_the_simulated_client_breaks_off_at_a_401_with_a_body(
-    call: str, left_in: list[str], reached: str | None
-) -> None:
+def test_the_simulated_client_aborts_at_a_401_with_a_body(call: str, left_in: list[str], reached: str | None) -> None:
     fleet, states = asyncio.run(_against_stub(call, answer("401 Unauthorized", BODY), Waits()))
 
     assert states == left_in

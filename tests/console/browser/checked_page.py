@@ -1,7 +1,7 @@
-"""A page of the console under watch: whatever a user should never see or pay for fails the test.
+"""A page of the console that fails the test on anything that a user should never see.
 
-Watched are errors in the browser's console (among them every breach of the content security policy), exceptions that
-nobody caught, refused or failed requests, requests to anybody but the server, and how many calls a screen makes.
+It checks errors in the browser's console (including violations of the content security policy), uncaught
+exceptions, refused or failed requests, requests to other servers, and the number of calls of a screen.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Console:
 
     page: Page
     root: str
-    """Where the console is: ``http://localhost:PORT/ui/``."""
+    """The console's URL: ``http://localhost:PORT/ui/``."""
     fleet: Fleet
     calls: list[str] = field(default_factory=list)
     """Calls of the API since the screen was first shown, as ``GET /management/v1/...``; the same call counts once.
@@ -48,15 +48,15 @@ class Console:
     On a busy machine a screen may refresh itself before all of it is there.
     """
     others: set[str] = field(default_factory=set)
-    """Origins of others to which it may lead, such as an identity provider's."""
+    """Other origins that may be opened, such as an identity provider's."""
     wrong: list[str] = field(default_factory=list)
-    """What should not have happened."""
+    """The problems that were found."""
     _expected: list[tuple[str, re.Pattern[str], int]] = field(default_factory=list)
     _open: set[Request] = field(default_factory=set)
     _known: set[tuple[str, str | None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Begin to watch."""
+        """Start checking."""
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
         self.page.on("request", self._asked)
@@ -64,7 +64,7 @@ class Console:
         self.page.on("requestfailed", self._failed)
         self.page.on("response", self._answered)
 
-    # --- Going somewhere
+    # --- Navigation
 
     def show(self, path: str = "/", *, budget: int = FIRST_SHOW, busy: bool = False) -> Console:
         """Load the console anew at a path of its own, such as ``/devices?status=pending``, and wait until it is there.
@@ -121,18 +121,18 @@ class Console:
         assert len(self.calls) <= budget, f"a refresh makes more than {budget} calls: {self.calls}"
         return list(self.calls)
 
-    # --- Looking at it
+    # --- Appearance
 
     def look(self, *, dark: bool = False, width: int = WIDE, height: int = 800) -> Console:
-        """In light or dark, and in a window of this width."""
+        """Use the light or dark scheme, and a window of this width."""
         self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         self.page.set_viewport_size({"width": width, "height": height})
-        # Colours on their way from one to the other are neither's.
+        # Wait for the transition of colours.
         self.page.evaluate("() => document.getAnimations().forEach(a => a instanceof CSSTransition && a.finish())")
         return self
 
     def audit(self, *, ignore: Collection[str] = ()) -> Console:
-        """Hold what is shown against WCAG 2.2 AA by axe-core: light and dark on a desk, light on a phone.
+        """Check the page against WCAG 2.2 AA with axe-core: light and dark on a desktop, light on a phone.
 
         Args:
             ignore: ids of axe-core's rules that a test has a reason not to apply.
@@ -167,7 +167,7 @@ class Console:
         ]
 
     def picture(self, file: Path, *, highest: int = 2400) -> Path:
-        """Take a picture of all of the page, as far as ``highest`` pixels."""
+        """Take a screenshot of the whole page, up to ``highest`` pixels."""
         size = self.page.viewport_size or {"width": WIDE, "height": 800}
         # A window of the page's height: tables draw the rows that are in sight.
         height = min(highest, int(self.page.evaluate("() => document.documentElement.scrollHeight")))
@@ -177,14 +177,14 @@ class Console:
         self.page.set_viewport_size(size)
         return file
 
-    # --- What one finds in it
+    # --- Elements
 
     def button(self, name: str) -> Locator:
-        """The button of this name."""
+        """The button with this name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def link(self, name: str) -> Locator:
-        """The link of this name."""
+        """The link with this name."""
         return self.page.get_by_role("link", name=name, exact=True)
 
     def says(self, text: str) -> None:
@@ -192,7 +192,7 @@ class Console:
         expect(self.page.get_by_text(text).first).to_be_visible()
 
     def place(self) -> str:
-        """Where the console is now, as its own path. Right after an action it may still be the last one's."""
+        """The current path in the console. Right after an action it may still be the previous one."""
         return urlsplit(self.page.url).fragment
 
     def arrives(self, path: str) -> Console:
@@ -205,7 +205,7 @@ class Console:
         self.page.wait_for_url(re.compile(f"#{re.escape(path)}{own_query}$"))
         return self
 
-    # --- What is allowed to happen
+    # --- Expected problems
 
     @contextmanager
     def refused(self, method: str, path: str, status: int) -> Iterator[None]:
@@ -226,7 +226,7 @@ class Console:
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning"} or message.text.startswith("Failed to load resource"):
-            return  # a refusal is judged by its answer
+            return  # refusals are checked in the answer
         self.wrong.append(f"console {message.type}: {message.text}")
 
     def _asked(self, request: Request) -> None:
@@ -248,7 +248,7 @@ class Console:
 
     def _failed(self, request: Request) -> None:
         self._open.discard(request)
-        if request.failure != "net::ERR_ABORTED":  # the page gave it up itself
+        if request.failure != "net::ERR_ABORTED":  # the page cancelled it
             self.wrong.append(f"{request.method} {request.url}: {request.failure}")
 
     def _answered(self, response: Response) -> None:

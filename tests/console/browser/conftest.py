@@ -1,4 +1,4 @@
-"""One server, one fleet and one browser for all tests of the console; a window of its own for each."""
+"""One server, fleet and browser for all tests of the console, and a separate window for each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tests.console.browser.fleet import Fleet
 
 Window = Callable[[str], BrowserContext]
-"""Opens a window; ``user`` is the address of whoever is signed in there, "" for nobody."""
+"""Opens a window; ``user`` is the address of the signed-in user, "" for none."""
 
 expect.set_options(timeout=15_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, and say why once, where the console cannot be shown."""
+    """Skip with the reason if the console cannot be shown."""
     reason = running.missing()
     for item in items if reason else ():
         if "tests/console/browser/" in item.nodeid:
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def fleet(server: LocalServer) -> Iterator[Fleet]:
-    """What the console shows. Read it; change only what your test made itself."""
+    """The data that the console shows. Tests may change only what they created."""
     with fleets.furnished(server) as made:
         yield made
 
@@ -48,7 +48,7 @@ def browser(fleet: Fleet) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def signed_in(browser: Browser, server: LocalServer) -> Callable[[str], StorageState]:
-    """Signs a user in, once; what their browser then keeps."""
+    """Sign a user in, once; returns the browser's state."""
     known: dict[str, StorageState] = {}
 
     def state(email: str) -> StorageState:
@@ -61,7 +61,7 @@ def signed_in(browser: Browser, server: LocalServer) -> Callable[[str], StorageS
 
 @pytest.fixture
 def window(browser: Browser, signed_in: Callable[[str], StorageState]) -> Iterator[Window]:
-    """Opens windows that share nothing with each other."""
+    """Opens separate windows."""
     opened: list[BrowserContext] = []
 
     def make(user: str = "") -> BrowserContext:
@@ -76,7 +76,7 @@ def window(browser: Browser, signed_in: Callable[[str], StorageState]) -> Iterat
 
 @pytest.fixture
 def console_of(window: Window, server: LocalServer, fleet: Fleet) -> Iterator[Callable[[str], Console]]:
-    """The console as a user sees it whose address is given; nobody is signed in for ""."""
+    """The console for the user with this address; "" for no user."""
     made: list[Console] = []
 
     def make(user: str) -> Console:

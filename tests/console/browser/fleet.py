@@ -1,4 +1,4 @@
-"""The fleet that the console shows in tests and pictures: devices, releases and rollouts in all their states."""
+"""The fleet for tests and screenshots: devices, releases and deployments in all states."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GROUPS = {"canary": range(4), "production": range(4, 30), "lab": range(30, 36)}
 
 @dataclass
 class Fleet:
-    """What there is. Tests may read all of it, and change only what they made themselves."""
+    """The data of the fleet. Tests may change only what they created."""
 
     world: World
     tenant: Tenant
@@ -57,7 +57,7 @@ class Fleet:
         return self.world.api
 
     def name(self, device: Device) -> str:
-        """The name that the console shows of a device."""
+        """The name of a device in the console."""
         return str(device.identity["serial"])
 
     def address(self, user: str) -> str:
@@ -67,7 +67,7 @@ class Fleet:
 
 @contextmanager
 def furnished(server: LocalServer, domain: str = "") -> Iterator[Fleet]:
-    """A fleet on a server, in a tenant of its own; ``domain`` is that of its users' addresses."""
+    """Create a fleet in a new tenant; ``domain`` is that of its users' addresses."""
     tenant = tenants.create_tenant("Harbour Lights", service_provider=True)
     email = f"admin@{domain or f'{tenant.id}.example'}"
     users.create_user(tenant.id, email, PASSWORD, by=EVERYTHING)
@@ -263,5 +263,5 @@ def _each(devices: Iterable[Device], do: Callable[[Device], None]) -> None:
 
 
 def _take(answer: httpx2.Response, *statuses: int) -> None:
-    """The server did what it was asked for."""
+    """Assert that a call succeeded."""
     assert answer.status_code in (statuses or (200, 201, 202, 204)), f"{answer.request.url}: {answer.text}"

@@ -1,4 +1,4 @@
-"""Two tenants that the console has to bear: a large one, written past the API, and one whose names break layouts."""
+"""Two difficult tenants: a large one, written directly to the tables, and one with names that could break layouts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ODD: Final = (
     "🚢⚓🏗️👩🏽‍🔧🇳🇴" * 4,
     "a_name_without_any_place_to_break_it_xyz",
 )
-"""Names of 40 characters or so: with few places to break them, from right to left, of emoji."""
+"""Names of about 40 characters: with few line breaks, right-to-left, of emoji."""
 DEVICES: Final = 20_000
 DEPLOYMENTS: Final = 1_000
 USERS: Final = 200
@@ -44,7 +44,7 @@ _STORED: Final = (range(200), range(9_800, 10_200), range(12_300, 12_400), range
 
 @dataclass
 class Named:
-    """The tenant of odd names: its administrator's address, and ids of a device, a deployment and a group."""
+    """The tenant with unusual names: its administrator's address, and ids of a device, a deployment and a group."""
 
     email: str
     device: str
@@ -53,7 +53,7 @@ class Named:
 
 
 def named(url: str) -> Named:
-    """A tenant in which everything has an odd name."""
+    """Create a tenant in which everything has an unusual name."""
     tenant, email = _tenant()
     with httpx2.Client(base_url=url, timeout=30) as http, httpx2.Client(base_url=url, timeout=30) as api:
         login = http.post("/api/management/v1/useradm/auth/login", auth=(email, PASSWORD))
@@ -74,7 +74,7 @@ def named(url: str) -> Named:
 
 
 def gathered() -> str:
-    """A large tenant; its administrator's address."""
+    """Create a large tenant; returns its administrator's address."""
     tenant, email = _tenant()
     for number in range(USERS):
         users.create_user(tenant.id, f"user-{number:03}@{tenant.id}.example", None, by=EVERYTHING)

@@ -1,4 +1,4 @@
-"""``make pictures``: every screen of the console, of a fleet made for it, light and dark, on a desk and on a phone."""
+"""``make pictures``: screenshots of all screens with a demo fleet, light and dark, on a desktop and a phone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 ALL: Final = ROOT / ".local" / "pictures"
-"""Where pictures of every screen go. Not committed."""
+"""The folder for screenshots of all screens, which is not committed."""
 SHOWN: Final = ROOT / "docs" / "pictures"
-"""Where those go that pages of ``docs/`` show."""
+"""The folder for screenshots in ``docs/``."""
 IN_DOCS: Final = ("overview", "audit-log")
 """The screens that the docs show, by their names in ``SCREENS``; light, on a desk."""
 

@@ -1,4 +1,4 @@
-"""The browser, its windows, and who is signed in there: for tests and for pictures."""
+"""The browser, its windows and signed-in users, for tests and screenshots."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ARGUMENTS: Final = ["--no-sandbox", "--disable-gpu"]
 
 
 def missing() -> str:
-    """Why the console cannot be shown here; empty if it can."""
+    """Why the console cannot be shown; empty if it can."""
     if CHROMIUM is None:
         return "no chromium here"
     return "" if files.page() else "the console is not built: make ui"
 
 
 def signed_in(browser: Browser, server: str, email: str) -> StorageState:
-    """Sign a user in; what their browser then keeps."""
+    """Sign a user in; returns the browser's state."""
     secret = base64.b64encode(f"{email}:{PASSWORD}".encode()).decode()
     context = browser.new_context()
     answer = context.request.post(

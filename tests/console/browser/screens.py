@@ -1,4 +1,4 @@
-"""Every screen of the console, by the path at which the fleet shows it: for the tests of all, and for pictures."""
+"""The paths of all screens of the console, for tests and screenshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a user signs in and out in the browser, and the authenticator app that a second factor needs."""
+"""Signing in and out in the browser, and an authenticator app for the second factor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Phone:
     last: int = 0
 
     def code(self) -> str:
-        """The next code, which is good now and for the next half minute."""
+        """The next code, which is valid now and for the next 30 seconds."""
         self.last = max(self.last + 1, int(time.time()) // totp.STEP)
         return totp.code(base64.b32decode(self.key), self.last)
 
@@ -43,7 +43,7 @@ class Phone:
 
 
 def outside(console: Console, path: str = "/") -> Console:
-    """Show the console to nobody in particular, who is asked to sign in."""
+    """Show the sign-in page."""
     with console.refused("GET", SESSION, 401):
         console.show(path)
     return console
@@ -57,7 +57,7 @@ def sign_in(console: Console, email: str, password: str = PASSWORD) -> None:
 
 
 def is_in(console: Console) -> None:
-    """Wait until somebody is signed in."""
+    """Wait until a user is signed in."""
     expect(console.page.get_by_role("navigation").first).to_be_visible()
     console.settle()
 
@@ -81,7 +81,7 @@ def follow(console: Console, box: Mailbox, page: str, email: str, server: LocalS
 
 
 def starts_set_up(console: Console, person: str) -> Phone:
-    """Sign in, and begin to set up the second factor: the app that got the key."""
+    """Sign in and start setting up the second factor; returns the app with the key."""
     service.verify(person)
     outside(console, "/settings/profile")
     sign_in(console, person)
@@ -92,7 +92,7 @@ def starts_set_up(console: Console, person: str) -> Phone:
 
 
 def switch_on(console: Console, code: str) -> list[str]:
-    """Show the first code; the recovery codes, which are then shown."""
+    """Enter the first code; returns the displayed recovery codes."""
     console.page.get_by_label("Code from the app").fill(code)
     console.button("Switch on").click()
     console.says("Your second factor is on.")

@@ -1,4 +1,4 @@
-"""The audit log as somebody reads it who wants to know what happened."""
+"""The audit log in the console."""
 
 from __future__ import annotations
 

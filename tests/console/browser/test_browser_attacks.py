@@ -1,4 +1,4 @@
-"""Attacks on whoever looks at the console: by names that devices and artifacts bring, and by pages of other sites."""
+"""Attacks on users of the console, through names of devices and artifacts, and pages of other sites."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOKENS = "/api/management/v1/useradm/settings/tokens"
 
 @pytest.fixture(scope="module")
 def target(server: LocalServer) -> Iterator[Fleet]:
-    """A tenant of its own, whose device, artifact and deployment have every name that might do harm."""
+    """A tenant whose device, artifact and deployment have malicious names."""
     tenant = tenants.create_tenant(SCRIPT[:60])
     email = f"target@{tenant.id}.example"
     users.create_user(tenant.id, email, fleets.PASSWORD, by=EVERYTHING)
@@ -93,7 +93,7 @@ def elsewhere() -> Iterator[Callable[[str], str]]:
         site.shutdown()
 
 
-def test_no_name_becomes_code(victim: BrowserContext, target: Fleet, server: LocalServer) -> None:
+def test_names_are_not_executed(victim: BrowserContext, target: Fleet, server: LocalServer) -> None:
     console = Console(victim.new_page(), f"{server.url}/ui/", target)
     page = console.page
     (device,), running_one = target.devices, target.deployments["running"]
@@ -122,7 +122,7 @@ def test_no_name_becomes_code(victim: BrowserContext, target: Fleet, server: Loc
     assert console.wrong == []
 
 
-def test_no_code_comes_by_the_address(victim: BrowserContext, server: LocalServer) -> None:
+def test_urls_cannot_inject_code(victim: BrowserContext, server: LocalServer) -> None:
     page = victim.new_page()
     root = f"{server.url}/ui/"
     for address in (
@@ -141,7 +141,7 @@ def test_no_code_comes_by_the_address(victim: BrowserContext, server: LocalServe
         assert page.url.startswith(root), address
 
 
-def test_the_sign_in_leads_nowhere_else(browser: Browser, target: Fleet, server: LocalServer) -> None:
+def test_signing_in_does_not_redirect_to_other_sites(browser: Browser, target: Fleet, server: LocalServer) -> None:
     with running.window(browser, None) as context:
         page = context.new_page()
         page.goto(f"{server.url}/ui/?next=//evil.example#//evil.example/%2F..")
@@ -158,7 +158,7 @@ def test_the_sign_in_leads_nowhere_else(browser: Browser, target: Fleet, server:
         )
 
 
-def test_a_page_of_another_site_does_nothing_in_the_users_name(
+def test_other_sites_cannot_act_for_the_user(
     victim: BrowserContext, target: Fleet, server: LocalServer, elsewhere: Callable[[str], str]
 ) -> None:
     page: Page = victim.new_page()
@@ -188,7 +188,7 @@ def test_a_page_of_another_site_does_nothing_in_the_users_name(
     expect(mine.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
-def test_no_other_page_shows_the_console_in_a_frame(
+def test_other_pages_cannot_embed_the_console(
     victim: BrowserContext, server: LocalServer, elsewhere: Callable[[str], str]
 ) -> None:
     page = victim.new_page()

@@ -1,4 +1,4 @@
-"""Deployments in the console: made step by step, watched, aborted, made again, and asked why they failed."""
+"""Deployments in the console: creating, watching, aborting, repeating, and reasons of failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _devices(fleet: Fleet, *names: str) -> list[Device]:
-    """New accepted devices that have told their type."""
+    """New accepted devices with a reported type."""
     made = [fleet.world.device(identity={"serial": name}, device_type="raspberrypi4") for name in names]
     for device in made:
         assert device.inventory({"device_type": "raspberrypi4", "artifact_name": "none"}).status_code == 200
@@ -59,7 +59,7 @@ def _change_control_and_abort(console: Console) -> None:
     expect(console.button("Abort")).to_have_count(0)
 
 
-def test_a_deployment_is_made_in_phases_and_aborted(console: Console, fleet: Fleet) -> None:
+def test_creating_a_deployment_in_phases_and_aborting_it(console: Console, fleet: Fleet) -> None:
     _devices(fleet, "phased-1", "phased-2", "phased-3")
     page = console.page
     console.show("/deployments")
@@ -107,7 +107,7 @@ def test_a_deployment_is_made_in_phases_and_aborted(console: Console, fleet: Fle
     _change_control_and_abort(console)
 
 
-def test_a_deployment_is_watched_and_made_again(console: Console, fleet: Fleet) -> None:
+def test_watching_and_repeating_a_deployment(console: Console, fleet: Fleet) -> None:
     (device,) = _devices(fleet, "watched-1")
     page = console.page
     made = fleet.world.deploy("gateway-os-1.1", [device.id], name="Watched")
@@ -136,7 +136,7 @@ def test_a_deployment_is_watched_and_made_again(console: Console, fleet: Fleet) 
     expect(page.get_by_role("heading", level=1)).to_have_text("Gateway 2.0, production")
 
 
-def test_a_failure_leads_to_its_log(console: Console, fleet: Fleet) -> None:
+def test_a_failure_links_to_its_log(console: Console, fleet: Fleet) -> None:
     page = console.page
     console.show("/deployments")
     page.get_by_role("link", name=re.compile("^Finished")).click()
@@ -159,7 +159,7 @@ def test_a_failure_leads_to_its_log(console: Console, fleet: Fleet) -> None:
     expect(console.link("gateway-31")).to_be_visible()
 
 
-def test_a_group_or_filter_is_deployed_to(console: Console, fleet: Fleet) -> None:
+def test_deploying_to_a_group_or_filter(console: Console, fleet: Fleet) -> None:
     page = console.page
     terms = [{"scope": "inventory", "attribute": "device_type", "type": "$eq", "value": "imx8-camera"}]
     filters = "/api/management/v2/inventory/filters"
@@ -185,7 +185,7 @@ def test_a_group_or_filter_is_deployed_to(console: Console, fleet: Fleet) -> Non
     assert fleet.api.delete(f"{filters}/{made.headers['Location'].rsplit('/', 1)[-1]}").status_code == 204
 
 
-def test_whoever_may_only_look_finds_nothing_to_deploy(console_of: Callable[[str], Console], fleet: Fleet) -> None:
+def test_users_who_may_only_read_cannot_deploy(console_of: Callable[[str], Console], fleet: Fleet) -> None:
     console = console_of(fleet.address("auditor"))
     console.show("/deployments")
     expect(console.link("New deployment")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""A device in the console: let in, looked into, configured, tagged, grouped, reached by terminal and files, removed."""
+"""A device in the console: accepting, details, configuration, tags, groups, terminal, files, decommissioning."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def own(fleet: Fleet) -> Iterator[Device]:
     fleet.api.delete(f"/api/management/v2/devauth/devices/{device.id}")
 
 
-def test_a_device_is_decided_about_tagged_grouped_and_decommissioned(console: Console, own: Device) -> None:
+def test_a_device_is_accepted_tagged_grouped_and_decommissioned(console: Console, own: Device) -> None:
     page = console.page
     console.show(f"/devices/{own.id}")
     expect(page.get_by_role("heading", level=1)).to_have_text(own.identity["serial"])
@@ -83,7 +83,7 @@ def test_a_configuration_is_saved_and_deployed(console: Console, own: Device, fl
     assert made["deployment_id"]
 
 
-def test_a_failed_update_leads_to_its_log(console: Console, fleet: Fleet) -> None:
+def test_a_failed_update_links_to_its_log(console: Console, fleet: Fleet) -> None:
     console.show(f"/devices/{fleet.devices[34].id}?tab=deployments")
     console.says("None: the device gets no update at its next poll.")
     console.button("Log of Gateway 2.0 in the lab").click()
@@ -91,7 +91,7 @@ def test_a_failed_update_leads_to_its_log(console: Console, fleet: Fleet) -> Non
     console.audit()
 
 
-def test_what_a_device_gets_next_is_told_with_its_time(console: Console, fleet: Fleet) -> None:
+def test_upcoming_deployments_are_shown_with_their_time(console: Console, fleet: Fleet) -> None:
     console.show(f"/devices/{fleet.devices[27].id}?tab=deployments")
     expect(console.link("Gateway 2.0, production")).to_be_visible()
     console.says("A time is when the phase opens in which it can begin.")

@@ -113,12 +113,12 @@ def test_many_devices_are_accepted_tagged_grouped_and_decommissioned(console: Co
     console.says("3 devices decommissioned")
 
 
-def test_what_fails_for_one_device_is_told_and_stops_no_other(console: Console) -> None:
+def test_a_failure_for_one_device_is_shown_and_does_not_stop_others(console: Console) -> None:
     _pending(console, "partly-1", "partly-2")
     console.show("/devices?q=partly")
     expect(console.page.get_by_text("2 devices found")).to_be_visible()
     _select_all_here(console)
-    # One of them is gone before the action comes.
+    # One of them is decommissioned before the action.
     found = console.fleet.api.get("/api/management/v2/devauth/devices", params={"status": "pending", "per_page": 500})
     gone = next(each["id"] for each in found.json() if each["identity_data"].get("serial") == "partly-1")
     assert console.fleet.api.delete(f"/api/management/v2/devauth/devices/{gone}").status_code == 204
@@ -130,7 +130,7 @@ def test_what_fails_for_one_device_is_told_and_stops_no_other(console: Console) 
     expect(console.page.get_by_role("dialog").get_by_text(gone)).to_be_visible()
 
 
-def test_what_is_filtered_is_exported(console: Console, tmp_path: Path) -> None:
+def test_the_filtered_list_is_exported(console: Console, tmp_path: Path) -> None:
     console.show("/devices?group=canary")
     console.button("More").click()
     with console.page.expect_download() as download:

@@ -58,7 +58,7 @@ def test_twenty_thousand_devices_are_scrolled_and_searched(console: Console) -> 
     assert rows.count() <= _MOST_ROWS
 
 
-def test_a_drag_of_the_bar_fetches_only_where_it_rests(console: Console) -> None:
+def test_dragging_the_scroll_bar_loads_only_the_final_position(console: Console) -> None:
     page = console.page
     console.show("/devices?status=accepted")
     console.calls.clear()

@@ -179,7 +179,7 @@ def test_a_webhook_is_created_a_failed_delivery_is_sent_again_and_it_is_deleted(
         console.says("No webhooks")
 
 
-def test_settings_of_the_organization_are_changed_unless_somebody_else_did(console: Console) -> None:
+def test_settings_are_changed_unless_another_user_changed_them(console: Console) -> None:
     page, api = console.page, console.fleet.api
     path = "/api/management/v2/tenantadm/settings"
     before = api.get(path).json()
@@ -312,7 +312,7 @@ def test_a_service_provider_removes_a_tenant_that_is_suspended(
     assert users.find_user(admin["email"]) is None
 
 
-def test_a_provider_that_cannot_be_reached_is_told_and_not_added(console: Console) -> None:
+def test_an_unreachable_identity_provider_is_reported_and_not_added(console: Console) -> None:
     page = console.page
     console.show("/settings/sso")
     console.says("No identity provider")
@@ -328,7 +328,7 @@ def test_a_provider_that_cannot_be_reached_is_told_and_not_added(console: Consol
     console.says("No identity provider")
 
 
-def test_whoever_may_only_look_sees_no_setting_to_change(console_of: Callable[[str], Console], fleet: Fleet) -> None:
+def test_users_who_may_only_read_cannot_change_settings(console_of: Callable[[str], Console], fleet: Fleet) -> None:
     console = console_of(fleet.address("auditor"))
     console.show("/settings/organization")
     expect(console.button("Save settings")).to_have_count(0)

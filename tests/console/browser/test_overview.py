@@ -1,4 +1,4 @@
-"""The overview as an operator reads it."""
+"""The overview in the console."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.console.browser.fleet import Fleet
 
 
-def test_the_overview_says_what_needs_attention(console: Console, fleet: Fleet) -> None:
+def test_the_overview_lists_problems(console: Console, fleet: Fleet) -> None:
     page = console.show("/").page
 
     needs = page.get_by_role("listitem")
@@ -35,7 +35,7 @@ def test_the_overview_says_what_needs_attention(console: Console, fleet: Fleet) 
     assert console.refresh() == ["GET /management/v1/console/overview"]
 
 
-def test_the_overview_goes_on_by_itself(console: Console) -> None:
+def test_the_overview_refreshes_itself(console: Console) -> None:
     """What happens meanwhile is there at the next refresh; one that brings nothing new has no body."""
     console.show("/")
     with console.page.expect_response(re.compile("/console/overview")) as answer:
@@ -48,7 +48,7 @@ def test_the_overview_goes_on_by_itself(console: Console) -> None:
     world.abort(made)
 
 
-def test_who_may_see_nothing_is_told_so(console_of: Callable[[str], Console], fleet: Fleet) -> None:
+def test_users_without_permissions_get_a_message(console_of: Callable[[str], Console], fleet: Fleet) -> None:
     role = {"name": "uploads-only", "permission_sets_with_scope": [{"name": "UploadArtifacts"}]}
     assert fleet.api.post("/api/management/v2/useradm/roles", json=role).status_code == 201
     email = fleet.address("uploader")

@@ -42,7 +42,7 @@ def test_an_operation_is_found_and_tried(console: Console) -> None:
         expect(answer.get_by_text("x-men-requestid")).to_be_visible()
 
 
-def test_what_changes_something_asks_first(console: Console) -> None:
+def test_calls_that_change_something_ask_for_confirmation(console: Console) -> None:
     page = console.show("/api/createDeploymentV1").page
     body = page.get_by_label("Body")
     expect(body).to_have_value(re.compile(r'"artifact_name": "release-2.4"'))
@@ -61,7 +61,7 @@ def test_what_changes_something_asks_first(console: Console) -> None:
     assert console.calls[-1] == f"POST {CREATE}"
 
 
-def test_who_may_not_call_is_told_before(console_of: Callable[[str], Console], fleet: Fleet) -> None:
+def test_missing_permissions_are_shown_before_the_call(console_of: Callable[[str], Console], fleet: Fleet) -> None:
     console = console_of(fleet.address("viewer"))
     page = console.show("/api/createDeploymentV1").page
     console.says("You do not have the right")

@@ -126,7 +126,7 @@ def test_an_upload_is_paused_loses_a_part_and_goes_on_after_a_reload(
     console.says("Verified and ready to be deployed.")
 
 
-def test_an_upload_that_is_stopped_is_given_up(console: Console) -> None:
+def test_a_stopped_upload_is_cancelled(console: Console) -> None:
     page = console.page
     held: list[Route] = []
     page.route(PARTS, lambda route: held.append(route))  # noqa: PLW0108  # Playwright takes no builtin
@@ -162,7 +162,7 @@ def test_an_artifact_is_made_from_a_file(console: Console) -> None:
     console.audit()
 
 
-def test_a_file_that_is_no_artifact_is_refused_with_the_reason(console: Console, server: LocalServer) -> None:
+def test_an_invalid_artifact_is_refused_with_the_reason(console: Console, server: LocalServer) -> None:
     page = console.page
     console.show("/releases?upload=file")
     page.get_by_label("Choose artifacts, or drop them here").set_input_files(
@@ -175,7 +175,7 @@ def test_a_file_that_is_no_artifact_is_refused_with_the_reason(console: Console,
     expect(console.button("Try again")).to_be_visible()
 
 
-def test_whoever_may_only_look_finds_nothing_to_change(console_of, fleet) -> None:
+def test_users_who_may_only_read_cannot_change_releases(console_of, fleet) -> None:
     console = console_of(fleet.address("auditor"))
     console.show("/releases/gateway-os-2.0")
     expect(console.button("Delete")).to_have_count(0)

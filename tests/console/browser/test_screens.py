@@ -1,4 +1,4 @@
-"""What holds for every screen: few calls, one to stay fresh, nothing wrong in the browser, usable by everybody."""
+"""Checks of every screen: few calls, one call to refresh, no errors in the browser, accessible."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_a_token_is_made_shown_once_and_revoked(console: Console) -> None:
     console.says("No access tokens")
 
 
-def test_mails_about_alerts_are_turned_off_for_oneself_and_for_everybody(console: Console) -> None:
+def test_alert_mails_are_turned_off_for_the_user_and_for_all(console: Console) -> None:
     page, api = console.page, console.fleet.api
     own, everybody = "/api/management/v1/useradm/settings/me", f"{CHANNEL}/email/status"
     api.post(own, json={"columns": ["name"]}).raise_for_status()
@@ -94,7 +94,7 @@ def test_another_session_is_ended(console: Console) -> None:
     assert http.get("/api/management/v1/useradm/users/me", headers=other).status_code == 401
 
 
-def test_a_wrong_current_password_is_told_and_changes_nothing(console: Console) -> None:
+def test_a_wrong_current_password_is_reported_and_changes_nothing(console: Console) -> None:
     console.show("/settings/profile")
     console.page.get_by_label("Current password").fill("not-the-right-one")
     console.page.get_by_label("New password").fill("another-long-enough-one")

@@ -216,7 +216,7 @@ def test_a_user_is_invited_again_and_accepts(
     expect(row).not_to_contain_text("Invited")
 
 
-def test_a_stranger_signs_up(console_of: Callable[[str], Console], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signing_up(console_of: Callable[[str], Console], monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, signup=True, trial_days=14, trial_devices=3)
     console = outside(console_of(""))
     console.link("Create an account").click()
@@ -289,7 +289,7 @@ def _joined_by_sign_on(http: httpx2.Client, person: str, provider: Provider) -> 
     return email
 
 
-def test_a_session_that_ends_is_taken_up_where_it_was(console_of: Callable[[str], Console], person: str) -> None:
+def test_after_an_expired_session_the_same_screen_is_shown(console_of: Callable[[str], Console], person: str) -> None:
     console, other = (outside(console_of(""), "/settings/profile") for _ in range(2))
     for each in (console, other):
         sign_in(each, person)

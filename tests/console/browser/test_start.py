@@ -1,4 +1,4 @@
-"""The way to a first device: the commands are pasted, the device is noticed, accepted and updated."""
+"""Connecting a first device: the commands are pasted, and the device is found, accepted and updated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.console.browser.fleet import Fleet
 
 PATIENCE = 90_000
-"""Milliseconds after which what a shell does will not happen any more, also on a machine that is busy."""
+"""Timeout in milliseconds for a shell, long enough for a busy machine."""
 
 
 def test_a_simulated_device_is_pasted_accepted_and_updated(console: Console, server: LocalServer, fleet: Fleet) -> None:
