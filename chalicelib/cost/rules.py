@@ -182,7 +182,7 @@ def _balancer(requests: float) -> float:
     return HOURS * (PRICES["balancer"].dollars + units * PRICES["capacity"].dollars + 2 * PRICES["address"].dollars)
 
 
-DOORS: dict[str, Callable[[float], float]] = {
+GATEWAYS: dict[str, Callable[[float], float]] = {
     "REST API": lambda requests: tiered(requests, "rest", MILLION),
     "HTTP API": lambda requests: tiered(requests, "http", MILLION),
     "load balancer": _balancer,
@@ -207,7 +207,7 @@ class Bill(msgspec.Struct, frozen=True):
         return sum(self.parts.values())
 
 
-def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: int = 0) -> Bill:
+def bill(fleet: Fleet, gateway: str = "REST API", *, edge: bool = False, relays: int = 0) -> Bill:
     """What a fleet costs in a month through a gateway, with or without the edge and relays."""
     made = {CALLS[name]: count for name, count in fleet.calls.items()}
     ticks = HOURS * 60
@@ -217,7 +217,7 @@ def bill(fleet: Fleet, door: str = "REST API", *, edge: bool = False, relays: in
     answers = fleet.requests / MILLION  # GB: 1 KB an answer
     artifacts = fleet.calls["update"] * fleet.artifact / 1000  # GB
     parts = {
-        f"gateway: {door}": DOORS[door](fleet.requests),
+        f"gateway: {gateway}": GATEWAYS[gateway](fleet.requests),
         "functions": (
             fleet.invocations / MILLION * PRICES["invocations"].dollars
             + fleet.seconds * MEMORY / MILLION * PRICES["duration"].dollars
@@ -261,11 +261,11 @@ class Saving(msgspec.Struct, frozen=True):
 TWO_HOURS = 7200
 
 
-def savings(fleet: Fleet, door: str) -> list[Saving]:
+def savings(fleet: Fleet, gateway: str) -> list[Saving]:
     """What would lower the bill of a fleet, each change alone, the largest saving first."""
-    now = bill(fleet, door).total
-    cheapest = min(DOORS, key=lambda each: DOORS[each](fleet.requests))
-    found = [Saving("gateway", f"{cheapest} instead of {door}", now - bill(fleet, cheapest).total)]
+    now = bill(fleet, gateway).total
+    cheapest = min(GATEWAYS, key=lambda each: GATEWAYS[each](fleet.requests))
+    found = [Saving("gateway", f"{cheapest} instead of {gateway}", now - bill(fleet, cheapest).total)]
     changes = {
         ("all calls", "poll every two hours"): replace(fleet, poll=max(fleet.poll, TWO_HOURS)),
         ("inventory", "report it once a day"): replace(fleet, report=max(fleet.report, Fleet(0).report)),
@@ -274,15 +274,15 @@ def savings(fleet: Fleet, door: str) -> list[Saving]:
             fleet, connected=min(fleet.connected, fleet.devices // 10)
         ),
     }
-    found += [Saving(part, lever, now - bill(changed, door).total) for (part, lever), changed in changes.items()]
+    found += [Saving(part, lever, now - bill(changed, gateway).total) for (part, lever), changed in changes.items()]
     return sorted((each for each in found if each.dollars > 0), key=lambda each: -each.dollars)
 
 
-def per_million(name: str, door: str) -> float:
+def per_million(name: str, gateway: str) -> float:
     """Dollars for a million more calls of one kind in a large fleet, without what does not depend on calls."""
     call = CALLS[name]
     many = 100 * MILLION
-    front = (DOORS[door](2 * many) - DOORS[door](many)) / (many / MILLION) * call.requests
+    front = (GATEWAYS[gateway](2 * many) - GATEWAYS[gateway](many)) / (many / MILLION) * call.requests
     functions = call.requests * PRICES["invocations"].dollars
     functions += milliseconds(call) / 1000 * MEMORY * PRICES["duration"].dollars
     return front + functions + call.reads * PRICES["reads"].dollars + call.writes * PRICES["writes"].dollars

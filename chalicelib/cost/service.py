@@ -18,15 +18,15 @@ def estimate(levers: Levers) -> Estimate:
         connected=levers.connected,
     )
     return Estimate(
-        rules.REGION, rules.DATE, levers, round(fleet.requests), [_bill(fleet, door) for door in rules.DOORS]
+        rules.REGION, rules.DATE, levers, round(fleet.requests), [_bill(fleet, gateway) for gateway in rules.GATEWAYS]
     )
 
 
-def _bill(fleet: Fleet, door: str) -> Bill:
-    found = rules.bill(fleet, door)
+def _bill(fleet: Fleet, gateway: str) -> Bill:
+    found = rules.bill(fleet, gateway)
     parts = [Part(name, _cents(dollars)) for name, dollars in found.parts.items()]
-    saved = [Saving(each.part, each.lever, _cents(each.dollars)) for each in rules.savings(fleet, door)]
-    return Bill(door, _cents(found.total), parts, saved)
+    saved = [Saving(each.part, each.lever, _cents(each.dollars)) for each in rules.savings(fleet, gateway)]
+    return Bill(gateway, _cents(found.total), parts, saved)
 
 
 def _cents(dollars: float) -> float:

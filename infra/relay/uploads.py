@@ -216,7 +216,7 @@ async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> tuple[
     """The id that the artifact has or will have, and whether it is there already."""
     headers = credentials(scope) | {"X-Forwarded-For": address(scope), "X-MEN-RequestID": request_id}
     form = await read_form(scope, read, fields=_FIELDS, file="artifact", most=limits.ARTIFACT_UPLOAD)
-    # The API judges who asks and what the fields say, before the file is on its way.
+    # The API checks the caller and the fields before the file is sent.
     link = _good(await api.call("POST", f"{PATH}/directupload", headers, json.dumps(form.fields).encode()))
     with api.turn(headers):
         length, file = await _measured(scope, form)

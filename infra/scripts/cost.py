@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from chalicelib.cost.rules import DOORS, MILLION, Fleet, bill, money
+from chalicelib.cost.rules import GATEWAYS, MILLION, Fleet, bill, money
 
 
 def main() -> None:
@@ -38,9 +38,9 @@ def main() -> None:
         platform_logs=given.platform_logs,
     )
     print(f"{fleet.devices:,} devices, {fleet.requests / MILLION:,.2f} million calls a month, about:")
-    for door in DOORS:
-        priced = bill(fleet, door, edge=given.edge, relays=given.relays)
-        print(f"\n{door}: {money(priced.total)}, {money(priced.total / max(1, fleet.devices))} a device")
+    for gateway in GATEWAYS:
+        priced = bill(fleet, gateway, edge=given.edge, relays=given.relays)
+        print(f"\n{gateway}: {money(priced.total)}, {money(priced.total / max(1, fleet.devices))} a device")
         for name, dollars in priced.parts.items():
             print(f"  {name:32} {money(dollars):>12}")
 

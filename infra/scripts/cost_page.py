@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chalicelib.cost.rules import (
     CALLS,
     DATE,
-    DOORS,
+    GATEWAYS,
     HOURS,
     PRICES,
     REGION,
@@ -70,16 +70,16 @@ _COUNTS = [f"{devices:,}" for devices in FLEETS]
 
 
 def _months() -> list[str]:
-    totals = {door: [bill(Fleet(devices), door).total for devices in FLEETS] for door in DOORS}
+    totals = {gateway: [bill(Fleet(devices), gateway).total for devices in FLEETS] for gateway in GATEWAYS}
     each = [total / devices for total, devices in zip(totals["REST API"], FLEETS, strict=True)]
     edge = [bill(Fleet(devices), "HTTP API", edge=True, relays=2).total for devices in FLEETS]
-    rows = [[door, *map(money, totals[door])] for door in DOORS]
+    rows = [[gateway, *map(money, totals[gateway])] for gateway in GATEWAYS]
     rows += [
         ["REST API, a device", *(f"${one:.4f}" for one in each)],
         ["HTTP API, edge, two relays", *map(money, edge)],
     ]
     polls = [Fleet(10_000, poll=seconds) for seconds in INTERVALS.values()]
-    by_poll = [[door, *(money(bill(fleet, door).total) for fleet in polls)] for door in DOORS]
+    by_poll = [[gateway, *(money(bill(fleet, gateway).total) for fleet in polls)] for gateway in GATEWAYS]
     lines = ["## A month, by devices", *table(["", *_COUNTS], rows)]
     return [*lines, "", "## A month of 10,000 devices, by how often they poll", *table(["", *INTERVALS], by_poll)]
 
@@ -119,13 +119,13 @@ def _levers() -> list[str]:
         ["log lines", "JSON format at system level WARN, as installed", money(logged)],
         ["cold starts", "byte code in the package, as installed", money(now.parts["functions, cold starts"])],
     ]
-    doors = "[Cheaper gateways](aws.md#cheaper-gateways) says how to change the gateway."
-    return ["", "## What lowers it", "", LEVERS, *table(["part", "lever", "saves a month"], rows), "", doors]
+    gateways = "[Cheaper gateways](aws.md#cheaper-gateways) says how to change the gateway."
+    return ["", "## What lowers it", "", LEVERS, *table(["part", "lever", "saves a month"], rows), "", gateways]
 
 
 def _millions() -> list[str]:
     titles = {"poll": "poll", "token": "token", "inventory": "inventory", "update": "whole update", "page": "page"}
-    rows = [[door, *(money(per_million(name, door)) for name in titles)] for door in DOORS]
+    rows = [[gateway, *(money(per_million(name, gateway)) for name in titles)] for gateway in GATEWAYS]
     return ["", "## A million calls", *table(["", *titles.values()], rows)]
 
 

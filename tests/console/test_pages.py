@@ -118,21 +118,21 @@ def test_before_a_build_the_page_says_what_to_do(
 # --- Other gateways
 
 
-def by_door(path: str, door: dict[str, Any]) -> Any:
+def through(path: str, gateway: dict[str, Any]) -> Any:
     event = {
         "path": path,
         "httpMethod": "GET",
         "headers": {"host": "api.example"},
-        "requestContext": {"path": path, "httpMethod": "GET", **door},
+        "requestContext": {"path": path, "httpMethod": "GET", **gateway},
     }
     return gateway_events.serve(event, RouteTable(app.routes), lambda call: app(call, None))
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("door", [{}, {"elb": {"targetGroupArn": "arn"}}], ids=["http api", "load balancer"])
-def test_http_apis_and_load_balancers_serve_it_too(built: Path, place: str, door: dict[str, Any]) -> None:
-    page, script = by_door(place, door), by_door(f"{place}assets/main-1a2b.js", door)
-    without_slash = by_door(place.removesuffix("/"), door)
+@pytest.mark.parametrize("gateway", [{}, {"elb": {"targetGroupArn": "arn"}}], ids=["http api", "load balancer"])
+def test_http_apis_and_load_balancers_serve_it_too(built: Path, place: str, gateway: dict[str, Any]) -> None:
+    page, script = through(place, gateway), through(f"{place}assets/main-1a2b.js", gateway)
+    without_slash = through(place.removesuffix("/"), gateway)
 
     assert (page["statusCode"], page["body"]) == (200, PAGE)
     assert (script["statusCode"], script["body"]) == (200, SCRIPT)

@@ -24,7 +24,7 @@ app = Chalice(app_name="tiny")
 app.api.binary_types.append("application/x-tiny")
 
 @app.authorizer()
-def door(request):
+def authorizer_function(request):
     return AuthResponse(routes=["*"] if request.token == "open" else [], principal_id="someone")
 
 @app.route("/things/{id}", methods=["GET", "PUT"], cors=CORSConfig(allow_origin="https://ui.example"))
@@ -35,7 +35,7 @@ def thing(id):
 def special():
     return {"special": True}
 
-@app.route("/guarded", authorizer=door)
+@app.route("/guarded", authorizer=authorizer_function)
 def guarded():
     return {"in": True}
 """

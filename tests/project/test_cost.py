@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.cost import rules as cost
-from chalicelib.cost.rules import CALLS, DOORS, PRICES, Fleet, bill, savings
+from chalicelib.cost.rules import CALLS, GATEWAYS, PRICES, Fleet, bill, savings
 from infra.local.template import read
 from infra.paths import ROOT
 from infra.scripts import cost_page
@@ -126,16 +126,16 @@ def test_the_page_of_the_templates_has_the_same_prices() -> None:
 
     assert {name: int(dollars) for name, dollars in said} == {
         "alarms": round(cost.ALARMS * PRICES["alarm"].dollars),
-        "load-balancer": round(DOORS["load balancer"](0)),
+        "load-balancer": round(GATEWAYS["load balancer"](0)),
         "edge": round(PRICES["rules"].dollars),
         "firewall": round(PRICES["rules"].dollars),
         "relay": round(bill(Fleet(0), relays=2).parts["relays"]),
     }
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_larger_fleet_costs_more_in_total_and_less_per_device(door: str) -> None:
-    totals = [bill(Fleet(devices), door).total for devices in cost_page.FLEETS]
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_a_larger_fleet_costs_more_in_total_and_less_per_device(gateway: str) -> None:
+    totals = [bill(Fleet(devices), gateway).total for devices in cost_page.FLEETS]
     each = [total / devices for total, devices in zip(totals, cost_page.FLEETS, strict=True)]
 
     assert totals == sorted(totals)

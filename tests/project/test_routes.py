@@ -66,9 +66,9 @@ def test_a_lambda_loads_what_is_called() -> None:
     done = subprocess.run([sys.executable, "-c", ON_LAMBDA], cwd=ROOT, env=env, capture_output=True, check=False)
 
     assert done.returncode == 0, done.stderr.decode()
-    before, poll, loaded, listed, again, now, doors = json.loads(done.stdout)
+    before, poll, loaded, listed, again, now, gateways = json.loads(done.stdout)
     assert before == 0
     assert (poll, listed, again) == (401, 401, 401)
     assert loaded == []
     assert now == ["chalicelib.devauth.management_v2"]
-    assert doors == [], "a REST API needs no finder of routes"
+    assert gateways == [], "a REST API needs no finder of routes"
