@@ -32,8 +32,3 @@ def ensure() -> None:
 def replace() -> None:
     """Create a new secret, which makes all existing links invalid."""
     _parameter.write(secrets.token_hex(_BYTES), overwrite=True)
-
-
-def forget() -> None:
-    """Drop the cached secret; the next use reads it again."""
-    _parameter.forget()

@@ -143,11 +143,6 @@ def _private_key(pem: str) -> RSAPrivateKey:
 _key = Parameter("download-key", _private_key)
 
 
-def forget() -> None:
-    """Drop this process's copy of the key; the next link reads it."""
-    _key.forget()
-
-
 def _by_cloudfront(object_key: str, query: dict[str, str], life: int) -> Link:
     """A signed URL with a canned policy, which may outlive the role's session.
 

@@ -105,11 +105,5 @@ def _is_mail_server(value: str) -> bool:
         return False
 
 
-def forget() -> None:
-    """Drop this process's copies; the next use reads."""
-    for parameter in _parameters.values():
-        parameter.forget()
-
-
 def _find(name: Private) -> str:
     return _parameters[name].find() or ""

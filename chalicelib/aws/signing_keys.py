@@ -122,8 +122,3 @@ def rotate(*, withdraw_old: bool = False) -> str:
 
         link_secret.replace()
     return kid
-
-
-def forget() -> None:
-    """Drop this process's copy; the next use reads the parameter."""
-    PARAMETER.forget()

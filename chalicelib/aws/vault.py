@@ -139,8 +139,3 @@ def retire() -> list[str]:
         return []
     _write(_Stored(stored.active, {stored.active: stored.keys[stored.active]}), overwrite=True)
     return sorted(stored.keys.keys() - {stored.active})
-
-
-def forget() -> None:
-    """Drop this process's copy; the next use reads the parameter."""
-    _parameter.forget()

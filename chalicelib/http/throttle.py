@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
 import msgspec
 
 from chalicelib import settings
+from chalicelib.cache import Store
 from chalicelib.errors import TooManyRequests
 
 _MINUTE: Final = 60.0
@@ -33,7 +33,7 @@ class _Bucket(msgspec.Struct):
     at: float
 
 
-_buckets: OrderedDict[Key, _Bucket] = OrderedDict()
+_buckets: Store[Key, _Bucket] = Store(_CALLERS)
 _lock = Lock()
 
 
@@ -71,15 +71,8 @@ def _bucket(key: Key, rate: int, now: float) -> _Bucket:
     """A caller's bucket, filled up to ``now``; a new one is full."""
     bucket = _buckets.get(key)
     if bucket is None:
-        bucket = _buckets[key] = _Bucket(rate, now)
-        if len(_buckets) > _CALLERS:
-            _buckets.popitem(last=False)
-    _buckets.move_to_end(key)
+        bucket = _Bucket(rate, now)
+        _buckets.put(key, bucket)
     bucket.left = min(float(rate), bucket.left + (now - bucket.at) * rate / _MINUTE)
     bucket.at = now
     return bucket
-
-
-def forget() -> None:
-    """Reset all counts."""
-    _buckets.clear()

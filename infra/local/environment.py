@@ -60,7 +60,10 @@ def _forget() -> None:
     if settings is not None:
         settings.current.cache_clear()
         settings.aws.cache_clear()
-    for name in ("aws.link_secret", "aws.queues", "aws.signing_keys", "aws.vault", "storage.credentials"):
+    cache = sys.modules.get("chalicelib.cache")
+    if cache is not None:
+        cache.forget_all()
+    for name in ("aws.queues", "storage.credentials"):
         known = sys.modules.get(f"chalicelib.{name}")
         if known is not None:
             known.forget()

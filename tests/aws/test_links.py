@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec.structs import replace
 
-from chalicelib import clock, settings
+from chalicelib import cache, clock, settings
 from chalicelib.aws import client, links
 from chalicelib.aws.links import Link
 from tests.deployments.world import World, serves
@@ -123,7 +123,7 @@ def cloudfront(server: LocalServer, known: Set) -> Iterator[str]:
     """A server whose downloads go through CloudFront; returns the public key for CloudFront."""
     known(downloads_url="https://d111.cloudfront.net", downloads_key_id="K2EXAMPLE")
     yield links.make_download_key()
-    links.forget()
+    cache.forget_all()
 
 
 def test_a_link_through_cloudfront_is_signed_by_the_stages_key(cloudfront: str, moment: Clock) -> None:

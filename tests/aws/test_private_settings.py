@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from chalicelib import cache
 from chalicelib.auditlogs import tables
-from chalicelib.aws import client, mail, private_settings, signing_keys
+from chalicelib.aws import client, mail, private_settings
 from chalicelib.aws.mail import Mail
 from chalicelib.aws.private_settings import Private
 from chalicelib.errors import BadRequest
@@ -27,7 +28,7 @@ MAIL = Mail("pat@example.com", "hello", "text")
 
 @pytest.fixture(autouse=True)
 def none_stored(server: LocalServer) -> Iterator[None]:
-    private_settings.forget()
+    cache.forget_all()
     yield
     for each in Private:
         private_settings.remove(each)
@@ -78,7 +79,7 @@ def test_a_plain_setting_takes_precedence(
 def test_the_first_call_through_an_edge_reads_once(api: httpx2.Client, tenant: Tenant, store_calls: list[str]) -> None:
     """One read for the secret and the signing keys, which a new process does not have."""
     private_settings.write(Private.EDGE_SECRET, SECRET)
-    signing_keys.forget()
+    cache.forget_all()
     store_calls.clear()
 
     edge = {"X_Lamplighter_Edge": SECRET, "X_Lamplighter_Client": "2001:db8::7"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.exceptions import InvalidTag
 
+from chalicelib import cache
 from chalicelib.aws import signing_keys, vault
 
 
@@ -29,6 +30,6 @@ def test_rotating_signing_keys_does_not_affect_secrets(server):
     signing_keys.rotate()
     signing_keys.rotate()
     vault.ensure()
-    vault.forget()
+    cache.forget_all()
 
     assert vault.unseal(sealed, "thing") == "a secret"

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from chalicelib import settings
+from chalicelib import cache, settings
 from chalicelib.http import throttle
 from tests.deployments.world import World
 
@@ -26,7 +26,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     now = [1000]
     monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: float(now[0])))
     yield now
-    throttle.forget()
+    cache.forget_all()
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ def test_all_devices_succeed_after_waiting(
     devices = [world.device() for _ in due]
     known = replace(settings.current(), tenant_rate=RATE)
     monkeypatch.setattr(settings, "current", lambda: known)
-    throttle.forget()
+    cache.forget_all()
     calls: Counter[int] = Counter()
 
     with ThreadPoolExecutor(16) as threads:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from chalicelib import settings
+from chalicelib import cache, settings
 from chalicelib.errors import TooManyRequests
 from chalicelib.http import throttle
 from tests.deployments.world import World
@@ -30,10 +30,10 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
     def set_limits(**rates: Any) -> None:
         known = replace(settings.current(), **rates)
         monkeypatch.setattr(settings, "current", lambda: known)
-        throttle.forget()
+        cache.forget_all()
 
     yield set_limits
-    throttle.forget()
+    cache.forget_all()
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_callers_refused_together_get_different_retry_times(limit: Limit, clock:
 
 def test_stored_counts_are_limited(limit: Limit, monkeypatch: pytest.MonkeyPatch):
     limit(device_rate=1)
-    monkeypatch.setattr(throttle, "_CALLERS", 10)
+    monkeypatch.setattr(throttle, "_buckets", cache.Store(10))
 
     for number in range(100):
         throttle.admit("device", "t", str(number))

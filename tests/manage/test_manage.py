@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 
+from chalicelib import cache
 from chalicelib.auditlogs.tables import EntryItem
 from chalicelib.aws import signing_keys
 from chalicelib.fleet import control
@@ -127,13 +128,13 @@ def test_importing_a_user_of_another_server(done, http: httpx2.Client, tenant):
 def test_rotating_signing_keys(done, http: httpx2.Client, tenant, api: httpx2.Client):
     before = signing_keys.active().kid
     name = done("signing-key", "rotate")
-    signing_keys.forget()
+    cache.forget_all()
 
     assert signing_keys.active().kid == name != before
     assert api.get(ME).status_code == 200
 
     withdrawn = done("signing-key", "rotate", "--withdraw-old")
-    signing_keys.forget()
+    cache.forget_all()
 
     assert signing_keys.active().kid == withdrawn
     assert api.get(ME).status_code == 401

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import cache
 from chalicelib.aws import private_settings
 from chalicelib.aws.private_settings import Private
 from tests.manage.conftest import Manage
@@ -16,7 +17,7 @@ SECRET = "between-the-edge-and-us-" + "x" * 20
 
 @pytest.fixture(autouse=True)
 def none_stored(server: object) -> Iterator[None]:
-    private_settings.forget()
+    cache.forget_all()
     yield
     for each in Private:
         private_settings.remove(each)
@@ -32,7 +33,7 @@ def test_a_secret_is_stored_listed_and_removed(done: Callable[..., str], documen
 
     done("secret", "remove", "edge-secret")
 
-    private_settings.forget()
+    cache.forget_all()
     assert private_settings.edge_secret() == ""
     assert done("secret", "remove", "edge-secret") == "there is no edge-secret"
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import time_machine
 
+from chalicelib import cache
 from chalicelib.rights import EVERYTHING
 from chalicelib.storage import connection
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm import service
 from chalicelib.useradm.service import passwords, totp, twofactor
-from chalicelib.useradm.service.sso import relying_party
 from tests.conftest import PASSWORD
 from tests.support.mailbox import Mailbox, of_server, use
 from tests.support.provider import CLIENT, SECRET, Provider
@@ -91,7 +91,7 @@ def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbo
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """An identity provider that this server may call."""
-    relying_party.forget()
+    cache.forget_all()
     with Provider() as running:
         use(monkeypatch, outbound_networks="127.0.0.0/8,::1/128", outbound_ports=str(running.port))
         yield running

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.useradm.service.sso import relying_party
+from chalicelib import cache
 from tests.useradm.browser import BASE, token_of
 from tests.useradm.conftest import new_email
 
@@ -64,7 +64,7 @@ def test_a_browser_with_an_expired_cookie_is_redirected_to_the_sign_in_page(
 
 def test_the_console_shows_that_a_provider_is_unreachable(browser: Browser, provider, set_up, server) -> None:
     identity = set_up()
-    relying_party.forget()
+    cache.forget_all()
     provider.raw["/.well-known/openid-configuration"] = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"
 
     answer = browser.http.get(f"{BASE}/oidc/{identity}/start", params={"ui": "console"})

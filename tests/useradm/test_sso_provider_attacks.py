@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib import limits
-from chalicelib.useradm.service.sso import relying_party
+from chalicelib import cache, limits
 from tests.support.mailbox import use
 from tests.support.provider import Provider
 from tests.support.receivers import Listener, answer
@@ -65,7 +64,7 @@ def fails(browser: Browser, provider: Provider, set_up, person: Person) -> Calla
     identity = set_up()
 
     def run(where: str) -> None:
-        relying_party.forget()
+        cache.forget_all()
         if where == DESCRIPTION:
             assert browser.http.get(f"{BASE}/oidc/{identity}/start").status_code == 503
             return
@@ -137,7 +136,7 @@ def test_internal_endpoints_are_not_called(
     use(monkeypatch, outbound_networks="127.0.0.1/32,::1/128", outbound_ports=str(provider.port))
     identity = set_up()
     for url in INSIDE:
-        relying_party.forget()
+        cache.forget_all()
         provider.document[member] = url.format(port=provider.port)
         assert api.post(METADATA, json=wanted(provider)).status_code == 400, url
         assert browser.http.get(f"{BASE}/oidc/{identity}/start").status_code == 503, url
@@ -154,7 +153,7 @@ def test_metadata_of_another_issuer_is_refused(api, provider: Provider) -> None:
 def test_an_issuer_that_changes_later_is_refused(browser: Browser, provider: Provider, set_up, person: Person) -> None:
     identity = set_up()
     back = provider.log_in(browser.begin(identity), email=person.email)
-    relying_party.forget()
+    cache.forget_all()
     provider.document["issuer"] = "https://accounts.example.com"
 
     refused(browser.come_back(identity, back), 503)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from chalicelib.useradm.service.sso import relying_party
+from chalicelib import cache
 from tests.support.provider import _EC, _RSA, CLIENT, SECRET, UNKNOWN_KEY, Provider, jws, public_rsa, rsa_signature
 from tests.support.receivers import Listener
 from tests.useradm.conftest import Person
@@ -212,6 +212,6 @@ KEYS: list[list[dict[str, Any]]] = [
 def test_malformed_keys_are_ignored(set_up, sign_on, person: Person, provider: Provider) -> None:
     identity = set_up()
     for keys in KEYS:
-        relying_party.forget()
+        cache.forget_all()
         provider.keys = keys
         refused(sign_on(identity, email=person.email), about=keys)

@@ -5,14 +5,13 @@ A plan is immutable, so a cached copy is never wrong. Whether a deployment is st
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from chalicelib.aws import s3
+from chalicelib.cache import Store
 from chalicelib.deployments import tables
 from chalicelib.deployments.rules import polling
 from chalicelib.deployments.rules.phases import Phase
@@ -72,9 +71,7 @@ class Plan(msgspec.Struct, frozen=True):
         return min((bound for bound in (upto, self.most) if bound is not None), default=None)
 
 
-_plans: OrderedDict[tuple[str, str], Plan] = OrderedDict()
-_lock = Lock()
-_held = 0
+_plans: Store[tuple[str, str], Plan] = Store(_CACHE_BYTES, weigh=lambda plan: _PLAN_BYTES + len(plan.targets.packed))
 
 
 def get(tenant: TenantId, deployment: str) -> Plan | None:
@@ -102,20 +99,15 @@ def load(tenant: TenantId, deployments: Iterable[str]) -> None:
 
 def known(tenant: TenantId, deployment: str) -> Plan | None:
     """The cached plan of a deployment, if there is one."""
-    with _lock:
-        plan = _plans.get((tenant, deployment))
-        if plan is not None:
-            _plans.move_to_end((tenant, deployment))
-        return plan
+    return _plans.get((tenant, deployment))
 
 
 def of(tenant: TenantId, item: DeploymentItem, targets: bytes | None = None) -> Plan:
     """The plan of a deployment that was just read, possibly with its targets."""
-    with _lock:
-        plan = _plans.get((tenant, item.deployment_id))
+    plan = known(tenant, item.deployment_id)
     if plan is None:
         plan = _build(tenant, item, targets)
-        _keep(tenant, plan)
+        _plans.put((tenant, plan.id), plan)
     return plan
 
 
@@ -168,15 +160,3 @@ def _terms(item: DeploymentItem) -> tuple[Term, ...]:
 def phases_of(item: DeploymentItem) -> tuple[Phase, ...]:
     """A deployment's phases; empty if it has none."""
     return msgspec.convert(item.phases or [], tuple[Phase, ...])
-
-
-def _keep(tenant: TenantId, plan: Plan) -> None:
-    global _held  # noqa: PLW0603  # guarded by the lock
-    with _lock:
-        if (tenant, plan.id) in _plans:
-            return
-        _plans[tenant, plan.id] = plan
-        _held += _PLAN_BYTES + len(plan.targets.packed)
-        while _held > _CACHE_BYTES and len(_plans) > 1:
-            _, dropped = _plans.popitem(last=False)
-            _held -= _PLAN_BYTES + len(dropped.targets.packed)

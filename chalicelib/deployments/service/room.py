@@ -6,27 +6,22 @@ raises it, and then a different limit is looked up.
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING
+
+from chalicelib.cache import Store
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
-_REMEMBERED = 10_000
-_reached: dict[tuple[str, str], int] = {}
-_lock = Lock()
+_reached: Store[tuple[str, str], int] = Store()
 
 
 def is_full(tenant: TenantId, deployment: str, bound: int | None) -> bool:
     """Whether ``bound`` devices are known to have begun in a deployment."""
-    return bound is not None and _reached.get((tenant, deployment), 0) >= bound
+    return bound is not None and (_reached.get((tenant, deployment)) or 0) >= bound
 
 
 def note_full(tenant: TenantId, deployment: str, bound: int | None) -> None:
     """Remember that ``bound`` devices have begun."""
-    if bound is None:
-        return
-    with _lock:
-        if len(_reached) >= _REMEMBERED:
-            _reached.clear()
-        _reached[tenant, deployment] = max(bound, _reached.get((tenant, deployment), 0))
+    if bound is not None and not is_full(tenant, deployment, bound):
+        _reached.put((tenant, deployment), bound)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from chalicelib import limits
 from chalicelib.aws import s3
+from chalicelib.cache import Store
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.inventory.rules import finding, snapshot
 from chalicelib.inventory.rules.device import Device
@@ -38,8 +37,12 @@ class _Known(msgspec.Struct):
     changed: Settled = {}
 
 
-_known: OrderedDict[TenantId, _Known] = OrderedDict()
-_lock = Lock()
+def _weight(known: _Known) -> int:
+    size = known.snapshot.size if known.snapshot else 0
+    return max(size, _HELD // limits.SNAPSHOT_TENANTS)
+
+
+_known: Store[TenantId, _Known] = Store(_HELD, weigh=_weight)
 
 
 def view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, dict[str, Device | None]]:
@@ -61,10 +64,10 @@ def view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, dic
         tx.commit()
         if len(rows) > limits.SNAPSHOT_STEP:
             raise Unavailable("the search is being prepared; try again in a minute", retry_after=60)
-    known = _take(tenant)
+    known = _known.get(tenant) or _Known()
     changed, settled = look(tenant, rows, known.changed)
     opened = _opened(pointer, known)
-    _keep(tenant, _Known(pointer.object, opened, settled))
+    _known.put(tenant, _Known(pointer.object, opened, settled))
     if whole and pointer.object is not None:
         opened = load(pointer)
     return opened, changed
@@ -107,18 +110,3 @@ def load(pointer: Pointer) -> Snapshot | None:
         return None
     data = s3.get(*pointer.object)
     return snapshot.opened(pointer.size, lambda start, stop: data[start:stop])
-
-
-def _take(tenant: TenantId) -> _Known:
-    with _lock:
-        return _known.get(tenant) or _Known()
-
-
-def _keep(tenant: TenantId, known: _Known) -> None:
-    with _lock:
-        _known[tenant] = known
-        _known.move_to_end(tenant)
-        held = sum(each.snapshot.size for each in _known.values() if each.snapshot)
-        while held > _HELD or len(_known) > limits.SNAPSHOT_TENANTS:
-            _, dropped = _known.popitem(last=False)
-            held -= dropped.snapshot.size if dropped.snapshot else 0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from chalicelib import cache
 from chalicelib.rights import EVERYTHING
 from chalicelib.tenantadm import service as tenants
 from chalicelib.useradm import service as users
-from chalicelib.useradm.service.sso import relying_party
 from tests.console.browser.fleet import PASSWORD
 from tests.console.browser.signing_in import (
     LOGIN,
@@ -233,7 +233,7 @@ def test_signing_up(console_of: Callable[[str], Console], monkeypatch: pytest.Mo
 def test_single_sign_on_returns_to_the_screen_it_began_at(
     console_of: Callable[[str], Console], fleet: Fleet, person: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    relying_party.forget()
+    cache.forget_all()
     with Provider() as provider:
         use(monkeypatch, outbound_networks="127.0.0.0/8,::1/128", outbound_ports=str(provider.port))
         console = outside(console_of(""), "/settings/profile")
@@ -258,7 +258,7 @@ def test_single_sign_on_returns_to_the_screen_it_began_at(
         expect(page.get_by_role("heading", level=1)).to_have_text("Profile")
         assert console.place() == "/settings/profile"
         sign_out(console)
-        relying_party.forget()
+        cache.forget_all()
         provider.raw["/.well-known/openid-configuration"] = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"
         with console.refused("GET", SESSION, 401):
             go_on()
@@ -267,7 +267,7 @@ def test_single_sign_on_returns_to_the_screen_it_began_at(
         with console.refused("GET", SESSION, 401):
             page.goto(f"{console.root.removesuffix('/ui/')}{USERADM}/oidc/{uuid.uuid4()}/callback?state=a&code=b")
             console.says("Single sign-on did not work: the login has expired")
-    relying_party.forget()
+    cache.forget_all()
 
 
 def _joined_by_sign_on(http: httpx2.Client, person: str, provider: Provider) -> str:

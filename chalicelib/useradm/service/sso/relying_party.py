@@ -273,8 +273,3 @@ def _decoded(body: bytes, shape: type[Any]) -> Any:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProviderError("the provider's answer is not what OpenID Connect describes") from error
-
-
-def forget() -> None:
-    """Clear the cache of providers' descriptions and keys."""
-    _cache.clear()
