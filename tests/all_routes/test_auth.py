@@ -290,7 +290,7 @@ def test_every_answer_has_the_security_headers_and_a_request_id(
     for number, route in enumerate(routes(server.app)):
         if route.spec.path.endswith("/logout"):
             continue
-        sent = {"X-MEN-RequestID": f"walk-{number}"}
+        sent = {"X-MEN-RequestID": f"call-{number}"}
         if signed_in and route.spec.auth is not Auth.NONE:
             sent["Authorization"] = f"Bearer {token_of(world, route.spec.auth)}"
         for body in (..., {"unexpected": ["\x00", {}]}, [[1], None]):

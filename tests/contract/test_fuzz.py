@@ -192,7 +192,7 @@ def test_no_request_makes_a_5xx(
         mode = data.draw(st.sampled_from(list(schemathesis.GenerationMode)))
         case = data.draw(target.as_strategy(mode))
         case.path_parameters = data.draw(path_values(target.path, known))
-        # A request that breaks the description may do so by its credentials; that is for the walk of all routes to do.
+        # A request that breaks the description may do so by its credentials; the tests of all routes check that.
         case.headers.pop("Authorization", None)
         headers = {"Authorization": token}
         more: dict[str, Any] = {}
