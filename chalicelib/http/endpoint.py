@@ -1,9 +1,9 @@
-"""Routes: ``@user_route``, ``@device_route`` and ``@public_route`` declare who may call a view, and what for.
+"""Routes: ``@user_route``, ``@device_route`` and ``@public_route`` declare who may call a handler, and what for.
 
-A route for users has to name its permission, and a view gets the request type of its audience; mypy rejects views that
-do not fit. They are decorators and not Chalice middleware, because Chalice turns an exception into a 500 before any
-middleware sees it (aws/chalice#1884). Errors are answered as ``{"error", "request_id"}``. An unexpected one is logged
-with its traceback and answered with ``internal error``, so no internal text reaches a caller.
+A route for users has to name its permission, and a handler gets the request type of its audience; mypy rejects handlers
+that do not fit. They are decorators and not Chalice middleware, because Chalice turns an exception into a 500 before
+any middleware sees it (aws/chalice#1884). Errors are answered as ``{"error", "request_id"}``. An unexpected one is
+logged with its traceback and answered with ``internal error``, so no internal text reaches a caller.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from chalice.app import Request as Call
 
 
-View = Callable[..., Reply[Any]]
-UserView = TypeVar("UserView", bound=Callable[Concatenate[UserRequest, ...], Reply[Any]])
-DeviceView = TypeVar("DeviceView", bound=Callable[Concatenate[DeviceRequest, ...], Reply[Any]])
-PublicView = TypeVar("PublicView", bound=Callable[Concatenate[Request, ...], Reply[Any]])
-AnyView = TypeVar("AnyView", bound=View)
+Handler = Callable[..., Reply[Any]]
+UserHandler = TypeVar("UserHandler", bound=Callable[Concatenate[UserRequest, ...], Reply[Any]])
+DeviceHandler = TypeVar("DeviceHandler", bound=Callable[Concatenate[DeviceRequest, ...], Reply[Any]])
+PublicHandler = TypeVar("PublicHandler", bound=Callable[Concatenate[Request, ...], Reply[Any]])
+AnyHandler = TypeVar("AnyHandler", bound=Handler)
 Repair = Callable[[bytes], bytes | None]
 Within = Mapping[Kind, str]
 _DECODING = "failed to decode request body: "
@@ -62,7 +62,7 @@ _HEADERS = 8 * limits.KIB
 
 
 class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route declares; tests and the local gateway read it from the view's ``endpoint_spec``."""
+    """What a route declares; tests and the local gateway read it from the handler's ``endpoint_spec``."""
 
     method: str
     path: str
@@ -70,7 +70,7 @@ class EndpointSpec(msgspec.Struct, frozen=True, kw_only=True):
     permission: Permission | None = None
     """The permission that users need; None for devices and public routes."""
     body: Any = None
-    """The shape of a JSON body, ``bytes`` for a raw one, None for none: the annotation of the view's ``body``."""
+    """The shape of a JSON body, ``bytes`` for a raw one, None for none: the annotation of the handler's ``body``."""
     body_limit: int = limits.BODY
     stream_limit: int = 0
     body_error: str = _DECODING
@@ -120,7 +120,7 @@ def user_route(  # noqa: PLR0913  # one keyword for each promise, all with a saf
     body_limit: int = limits.BODY,
     stream_limit: int = 0,
     body_error: str = _DECODING,
-) -> Callable[[UserView], UserView]:
+) -> Callable[[UserHandler], UserHandler]:
     """Declare a route for users.
 
     Args:
@@ -136,7 +136,7 @@ def user_route(  # noqa: PLR0913  # one keyword for each promise, all with a saf
         everywhere: refuse users whose permission is limited (403), as for what belongs to no group.
         sign_in: what the token must be; a route that gives, changes or takes credentials needs at least a session.
         body_limit: maximum bytes of the body; 413 beyond that.
-        stream_limit: bytes; above 0 the view reads the body by ``Request.stream()``, so it may exceed an event.
+        stream_limit: bytes; above 0 the handler reads the body by ``Request.stream()``, so it may exceed an event.
         body_error: the beginning of the text of a decoding error.
     """
     return _declare(
@@ -164,7 +164,7 @@ def device_route(
     body_limit: int = limits.BODY,
     body_error: str = _DECODING,
     repair: Repair | None = None,
-) -> Callable[[DeviceView], DeviceView]:
+) -> Callable[[DeviceHandler], DeviceHandler]:
     """Declare a route for accepted devices. Arguments are those of :func:`user_route`.
 
     Args:
@@ -180,57 +180,57 @@ def device_route(
     )
 
 
-def public_route(blueprint: Blueprint, route: str) -> Callable[[PublicView], PublicView]:
+def public_route(blueprint: Blueprint, route: str) -> Callable[[PublicHandler], PublicHandler]:
     """Declare a route that anybody may call, without a token."""
     return _declare(blueprint, route, Auth.NONE)
 
 
-def _declare(blueprint: Blueprint, route: str, auth: Auth, **declared: Any) -> Callable[[AnyView], AnyView]:
+def _declare(blueprint: Blueprint, route: str, auth: Auth, **declared: Any) -> Callable[[AnyHandler], AnyHandler]:
     method, path = route.split(" ")
 
-    def decorate(view: AnyView) -> AnyView:
-        spec = EndpointSpec(method=method, path=path, auth=auth, body=_body_of(view), **declared)
+    def decorate(handler: AnyHandler) -> AnyHandler:
+        spec = EndpointSpec(method=method, path=path, auth=auth, body=_body_of(handler), **declared)
 
-        @functools.wraps(view)
+        @functools.wraps(handler)
         def run(**uri: str) -> Response:
-            return _run(spec, view, uri, blueprint)
+            return _run(spec, handler, uri, blueprint)
 
         run.endpoint_spec = spec  # type: ignore[attr-defined]  # read by tests and the local gateway
         blueprint.route(path, methods=[method], content_types=["*/*"])(run)
-        return view
+        return handler
 
     return decorate
 
 
-def _body_of(view: View) -> Any:
-    """The annotation of a view's ``body``; None if it has none."""
-    shape = view.__annotations__.get("body")
+def _body_of(handler: Handler) -> Any:
+    """The annotation of a handler's ``body``; None if it has none."""
+    shape = handler.__annotations__.get("body")
     if isinstance(shape, str):
         # Other annotations are not evaluated, which would slow down cold starts.
-        return eval(shape, view.__globals__)  # noqa: S307  # our own code
+        return eval(shape, handler.__globals__)  # noqa: S307  # our own code
     return shape
 
 
-def _run(spec: EndpointSpec, view: View, uri: dict[str, str], blueprint: Blueprint) -> Response:
+def _run(spec: EndpointSpec, handler: Handler, uri: dict[str, str], blueprint: Blueprint) -> Response:
     call = blueprint.current_request
     if call is None:
-        raise RuntimeError("a view was called outside of a request")
+        raise RuntimeError("a handler was called outside of a request")
     request = _request(call)
     with observed(request.request_id, blueprint.lambda_context):
-        reply = _answer(spec, view, uri, request)
+        reply = _answer(spec, handler, uri, request)
         if not spec.explains(reply.status):
             reply.body = None
         return _response(spec, reply, request)
 
 
-def _answer(spec: EndpointSpec, view: View, uri: dict[str, str], request: Request) -> Reply[Any]:
+def _answer(spec: EndpointSpec, handler: Handler, uri: dict[str, str], request: Request) -> Reply[Any]:
     # API Gateway leaves path variables encoded.
     values = {name: unquote(value) for name, value in uri.items()}
     try:
         request, actor = _identified(spec, request, values)
         body = _read_body(spec, request)
         with acting(actor):
-            return view(request, *body, **values)
+            return handler(request, *body, **values)
     except DomainError as error:
         count_refusal(error)
         return refusals.reply(error, request.request_id)
@@ -335,7 +335,7 @@ def _raw(call: Call) -> bytes:
 
 
 def _read_body(spec: EndpointSpec, request: Request) -> tuple[Any, ...]:
-    """The argument ``body`` of the view, if it has one."""
+    """The argument ``body`` of the handler, if it has one."""
     if spec.body is None:
         return ()
     if len(request.raw) > spec.body_limit:

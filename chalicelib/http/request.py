@@ -122,7 +122,7 @@ class UserRequest(Request, kw_only=True):
     def groups(self) -> frozenset[str] | None:
         """The static groups whose devices the user may reach by this route; None: every device of the tenant.
 
-        A view passes this to each service that finds devices in other ways than by a path variable in ``within``.
+        A handler passes this to each service that finds devices in other ways than by a path variable in ``within``.
         """
         return groups_of(self.scopes)
 
@@ -133,9 +133,9 @@ class UserRequest(Request, kw_only=True):
 
 
 class Reply(msgspec.Struct, Generic[Body]):
-    """The answer of a view. ``body``: None for no body, ``str`` as it is, anything else as JSON.
+    """The answer of a handler. ``body``: None for no body, ``str`` as it is, anything else as JSON.
 
-    The API's description gets the statuses and bodies of a view from its return annotation
+    The API's description gets the statuses and bodies of a handler from its return annotation
     (``infra.scripts.openapi``): ``Reply[Shape]`` is a 200, the types below are other statuses.
     """
 

@@ -76,7 +76,7 @@ def head(scope: dict[str, Any]) -> Head:
 
 
 def build(request: Head, match: Match, method: str, body: bytes, binary_types: Iterable[str]) -> Event:
-    """The event of a request. ``method`` is the verb that the view declares: GET for a HEAD."""
+    """The event of a request. ``method`` is the verb that the handler declares: GET for a HEAD."""
     forwarded = request.headers | {
         "x-forwarded-for": [", ".join([*request.headers.get("x-forwarded-for", []), request.client])],
         "x-forwarded-proto": [request.scheme],

@@ -25,42 +25,42 @@ PUBLIC = "@public_route(bp, 'POST /lamps')"
 WRONG = {
     "a user's route without a permission": (
         USER.replace(", Permission.BASIC", ""),
-        "def view(request: UserRequest) -> Reply[None]: ...",
+        "def handler(request: UserRequest) -> Reply[None]: ...",
         'Missing positional argument "permission"',
     ),
     "a user's route with a device's request": (
         USER,
-        "def view(request: DeviceRequest) -> Reply[None]: ...",
+        "def handler(request: DeviceRequest) -> Reply[None]: ...",
         "cannot be",
     ),
     "a device's route with a user's request": (
         DEVICE,
-        "def view(request: UserRequest) -> Reply[None]: ...",
+        "def handler(request: UserRequest) -> Reply[None]: ...",
         "cannot be",
     ),
     "a device's route with a permission": (
         DEVICE.replace(")", ", permission=Permission.BASIC)"),
-        "def view(request: DeviceRequest) -> Reply[None]: ...",
+        "def handler(request: DeviceRequest) -> Reply[None]: ...",
         'Unexpected keyword argument "permission"',
     ),
     "a public route that reads the tenant": (
         PUBLIC,
-        "def view(request: Request) -> Reply[str]: return Reply(body=request.tenant)",
+        "def handler(request: Request) -> Reply[str]: return Reply(body=request.tenant)",
         'has no attribute "tenant"',
     ),
-    "a body without what the view reads": (
+    "a body without what the handler reads": (
         PUBLIC,
-        "def view(request: Request, body: list[str]) -> Reply[str]: return Reply(body=body.name)",
+        "def handler(request: Request, body: list[str]) -> Reply[str]: return Reply(body=body.name)",
         'has no attribute "name"',
     ),
 }
-"""Decorators, views, and what mypy says of them."""
+"""Decorators, handlers, and what mypy says of them."""
 
 
 def test_mypy_refuses_a_route_that_does_not_fit(tmp_path: Path) -> None:
-    right = (USER, "def view(request: UserRequest) -> Reply[str]: return Reply(body=request.tenant)", "")
-    for number, (decorator, view, _) in enumerate([right, *WRONG.values()]):
-        (tmp_path / f"route{number}.py").write_text(f"{START}\n\n{decorator}\n{view}\n")
+    right = (USER, "def handler(request: UserRequest) -> Reply[str]: return Reply(body=request.tenant)", "")
+    for number, (decorator, handler, _) in enumerate([right, *WRONG.values()]):
+        (tmp_path / f"route{number}.py").write_text(f"{START}\n\n{decorator}\n{handler}\n")
     command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
     files = sorted(map(str, tmp_path.glob("*.py")))
     done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -71,13 +71,13 @@ def test_mypy_refuses_a_route_that_does_not_fit(tmp_path: Path) -> None:
         assert expected in errors, (what, done.stdout + done.stderr)
 
 
-def test_a_view_takes_what_its_route_gives_it() -> None:
+def test_a_handler_takes_what_its_route_gives_it() -> None:
     """The request, then the body where there is one, then the variables of the path by their names."""
     wrong = []
-    for path, views in app.routes.items():
-        for method, entry in views.items():
-            view = inspect.unwrap(entry.view_function)
-            first, *others = inspect.signature(view).parameters
+    for path, handlers in app.routes.items():
+        for method, entry in handlers.items():
+            handler = inspect.unwrap(entry.view_function)
+            first, *others = inspect.signature(handler).parameters
             body = others[:1] if others[:1] == ["body"] else []
             variables = set(re.findall(r"\{(\w+)\}", path))
             if first.lstrip("_") != "request" or set(others[len(body) :]) != variables:

@@ -1,6 +1,6 @@
-"""Compares answers of this process's app, and the query parameters that views read, with the API's description.
+"""Compares answers of this process's app, and the query parameters that handlers read, with the API's description.
 
-It finds statuses, media types and bodies that are not described, and parameters that a view reads although
+It finds statuses, media types and bodies that are not described, and parameters that a handler reads although
 they are not described. Bodies are checked strictly: an undescribed member is as wrong as
 a missing one, and texts must have the described format.
 """
@@ -24,7 +24,7 @@ from chalicelib.http.request import Query
 if TYPE_CHECKING:
     from chalice.app import Blueprint, Response
 
-    from chalicelib.http.endpoint import EndpointSpec, View
+    from chalicelib.http.endpoint import EndpointSpec, Handler
 
 FILE: Final = Path(__file__).parents[2] / "chalicelib" / "reference" / "openapi.json"
 _METHODS: Final = {"delete", "get", "patch", "post", "put"}
@@ -65,7 +65,7 @@ class Checker:
         return found
 
     def read(self, spec: EndpointSpec, name: str) -> None:
-        """Called when a view reads a query parameter."""
+        """Called when a handler reads a query parameter."""
         told = self._operations.get((spec.method, spec.path))
         if told is None:
             return
@@ -85,7 +85,7 @@ class Checker:
         self.answers[name, status] += 1
         if str(status) not in told["responses"]:
             self._complain(
-                f"{name} answers {status}, which is not described; tell of it in the view's docstring, as Raises, or "
+                f"{name} answers {status}, which is not described; name it in the handler's docstring, as Raises, or "
                 f"in its return type, and make docs: {response.body[:200]}"
             )
             return
@@ -143,12 +143,12 @@ def install(into: Checker) -> pytest.MonkeyPatch:
     patch = pytest.MonkeyPatch()
     run, get, every = endpoint._run, Query.get, Query.all
 
-    def running(spec: EndpointSpec, view: View, uri: dict[str, str], blueprint: Blueprint) -> Response:
-        if not view.__module__.startswith("chalicelib.") or spec.path.startswith("/ui"):
-            return run(spec, view, uri, blueprint)
+    def running(spec: EndpointSpec, handler: Handler, uri: dict[str, str], blueprint: Blueprint) -> Response:
+        if not handler.__module__.startswith("chalicelib.") or spec.path.startswith("/ui"):
+            return run(spec, handler, uri, blueprint)
         _now.spec = spec
         try:
-            response = run(spec, view, uri, blueprint)
+            response = run(spec, handler, uri, blueprint)
         finally:
             _now.spec = None
         into.answered(spec, response)

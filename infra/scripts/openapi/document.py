@@ -92,9 +92,9 @@ def operations(app: Chalice) -> list[Operation]:
     """Every operation of the API, by path and method."""
     return [
         Operation(entry.view_function.endpoint_spec, entry.view_function)  # type: ignore[attr-defined]
-        for path, views in sorted(app.routes.items())
+        for path, methods in sorted(app.routes.items())
         if not f"{path}/".startswith(f"{NO_API}/")
-        for _, entry in sorted(views.items())
+        for _, entry in sorted(methods.items())
     ]
 
 

@@ -79,25 +79,25 @@ _NEVER: Final = {
     "showDeltaStatusV1": {200},
     "uploadFileV1": {200},
 }
-"""Statuses of return types that are never used, because these views always refuse."""
+"""Statuses of return types that are never used, because these handlers always refuse."""
 
 
 class Operation:
     """The OpenAPI description of an operation."""
 
-    def __init__(self, spec: EndpointSpec, view: Callable[..., Any]) -> None:
+    def __init__(self, spec: EndpointSpec, handler: Callable[..., Any]) -> None:
         self.spec = spec
-        self._view = inspect.unwrap(view)
-        self._module = sys.modules[self._view.__module__]
+        self._handler = inspect.unwrap(handler)
+        self._module = sys.modules[self._handler.__module__]
         _, self.package, version, *_ = self._module.__name__.split(".")
         self.is_for_devices = version.startswith("devices_")
         self.version = version.rpartition("_")[2] if "_" in version else ""
-        self.docstring = prose.of(self._view)
+        self.docstring = prose.of(self._handler)
 
     @property
     def id(self) -> str:
-        """The operation's id: the view's name and the version, for devices with ``device`` before it."""
-        words: list[str] = self._view.__name__.split("_")
+        """The operation's id: the handler's name and the version, for devices with ``device`` before it."""
+        words: list[str] = self._handler.__name__.split("_")
         first, *rest = ["device", *words] if self.is_for_devices else words
         return first + "".join(map(str.capitalize, [*rest, self.version]))
 
@@ -201,7 +201,7 @@ class Operation:
         return found
 
     def _answers(self, schemas: Schemas) -> Iterator[tuple[int, str | None, Schema]]:
-        """Status, media type (None: no body) and schema of each answer in the view's return type."""
+        """Status, media type (None: no body) and schema of each answer in the handler's return type."""
         for kind in _alternatives(self.return_type):
             reply = get_origin(kind) or kind
             defaults = {each.name: each.default for each in msgspec.structs.fields(reply)}
@@ -220,11 +220,11 @@ class Operation:
 
     def _add_headers(self, status: int, told: Schema) -> None:
         names = []
-        if status in {201, 202, 302} and "Location" in _source(self._view):
+        if status in {201, 202, 302} and "Location" in _source(self._handler):
             names.append("Location")
         if status == 200 and "page" in parameters.OPERATIONS.get(self.id, {}):
             names += ["Link", "X-Total-Count"]
-        if status == 200 and (self.is_conditional or '"ETag"' in _with_helpers(self._view)):
+        if status == 200 and (self.is_conditional or '"ETag"' in _with_helpers(self._handler)):
             names.append("ETag")
         if names:
             told["headers"] = {name: _header(name) for name in names}
@@ -257,19 +257,19 @@ class Operation:
     @cached_property
     def is_conditional(self) -> bool:
         """Whether it answers ``If-None-Match``."""
-        return re.search(r"\betag\.(conditional|is_known)\(", _with_helpers(self._view)) is not None
+        return re.search(r"\betag\.(conditional|is_known)\(", _with_helpers(self._handler)) is not None
 
     @property
     def return_type(self) -> Any:
-        """The view's annotation."""
-        return eval(self._view.__annotations__["return"], self._view.__globals__)  # noqa: S307  # our own code
+        """The handler's annotation."""
+        return eval(self._handler.__annotations__["return"], self._handler.__globals__)  # noqa: S307  # our own code
 
 
-def _with_helpers(view: Callable[..., Any]) -> str:
-    """The source code of a view and of the functions of its module that it calls."""
-    source = inspect.getsource(view)
-    called = (view.__globals__.get(name) for name in re.findall(r"\b([a-z_]\w*)\(", source))
-    package = view.__module__.rpartition(".")[0]
+def _with_helpers(handler: Callable[..., Any]) -> str:
+    """The source code of a handler and of the functions of its module that it calls."""
+    source = inspect.getsource(handler)
+    called = (handler.__globals__.get(name) for name in re.findall(r"\b([a-z_]\w*)\(", source))
+    package = handler.__module__.rpartition(".")[0]
     helpers = (each for each in called if inspect.isfunction(each))
     return source + "".join(
         inspect.getsource(each) for each in helpers if each.__module__.rpartition(".")[0] == package
@@ -332,8 +332,8 @@ def _body_of(kind: Any) -> Any:
     return get_args(base)[0]
 
 
-def _source(view: Callable[..., Any]) -> str:
-    text = inspect.getsource(view)
+def _source(handler: Callable[..., Any]) -> str:
+    text = inspect.getsource(handler)
     return "Location" if re.search(r"\bcreated\(|accepted\(.|_begin\(|_redirect\(|_sign_up\(", text) else ""
 
 

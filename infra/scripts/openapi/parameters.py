@@ -1,4 +1,4 @@
-"""The query parameters and headers of each operation. Tests fail if a view reads one that is not listed here."""
+"""The query parameters and headers of each operation. Tests fail if a handler reads one that is not listed here."""
 
 from __future__ import annotations
 

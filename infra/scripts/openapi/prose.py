@@ -28,7 +28,7 @@ class Docstring(NamedTuple):
 
 
 def of(function: Callable[..., object]) -> Docstring:
-    """The docstring of a view.
+    """The docstring of a handler.
 
     Raises:
         ValueError: there is none, or its section "Raises" names what is no refusal.
