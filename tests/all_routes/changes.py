@@ -174,7 +174,7 @@ def own_password(mine: Tenant) -> tuple[Values, dict[str, Any]]:
 
 def new_token(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     tokens = f"/api{V1}/useradm/settings/tokens"
-    assert mine.world.api.post(tokens, json={"name": uuid.uuid4().hex, "expires_in": 60}).status_code == 200
+    assert mine.world.api.post(tokens, json={"name": uuid.uuid4().hex, "expires_in": 86_400}).status_code == 200
     return {"id": mine.world.api.get(tokens).json()[-1]["id"]}, {}
 
 
@@ -333,7 +333,7 @@ CASES: dict[str, Case] = {
     f"DELETE {V2}/devauth/devices/{{id}}/auth/{{aid}}": new_device,
     f"DELETE {V2}/devauth/tokens/{{id}}": token_of_a_device,
     f"POST {V1}/useradm/settings": lambda mine: ({}, json({"a": "b"})),
-    f"POST {V1}/useradm/settings/tokens": lambda mine: ({}, json({"name": uuid.uuid4().hex, "expires_in": 60})),
+    f"POST {V1}/useradm/settings/tokens": lambda mine: ({}, json({"name": uuid.uuid4().hex, "expires_in": 86_400})),
     f"DELETE {V1}/useradm/settings/tokens/{{id}}": new_token,
     f"POST {V1}/useradm/users": lambda mine: ({}, json({"email": address(), "password": PASSWORD})),
     f"PUT {V1}/useradm/users/me": own_password,

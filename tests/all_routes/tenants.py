@@ -119,7 +119,7 @@ class Tenant:
         ):
             assert world.api.post(f"/api/management/v2/useradm/{kind}", json=body).status_code == 201
         tokens = "/api/management/v1/useradm/settings/tokens"
-        assert world.api.post(tokens, json={"name": "script", "expires_in": 60}).status_code == 200
+        assert world.api.post(tokens, json={"name": "script", "expires_in": 86_400}).status_code == 200
         self.token = world.api.get(tokens).json()[0]["id"]
         in_parts = {"size": 1, "part_size": limits.UPLOAD_PART_MIN}
         announced = world.api.post("/api/management/v1/deployments/artifacts/directupload", json=in_parts)

@@ -200,7 +200,7 @@ def bodies(of: Values) -> Iterator[Any]:
     yield {"id": device, "filters": [term], "search": device}
     yield {"id": [device], "filters": [group], "deployment_ids": [deployment], "device_ids": [device]}
     yield {"name": name, "artifact_name": release, "devices": [device], "terms": [term], "email": of["email"]}
-    yield {"name": name, "artifact_name": release, "filter_id": of["filter"], "expires_in": 60}
+    yield {"name": name, "artifact_name": release, "filter_id": of["filter"], "expires_in": 86_400}
     yield {"name": name, "permission_sets_with_scope": [{"name": of["set"]}], "roles": [of["role"]]}
     yield {"email": f"{name}@example.com", "roles": [of["role"]], "tenant_ids": [of["tenant"]], "password": PASSWORD}
 

@@ -20,7 +20,8 @@ def test_an_operation_is_found_and_tried(console: Console) -> None:
     page = console.show("/api").page
     page.get_by_text("Webhooks", exact=True).click()
     console.arrives("/api?tag=Webhooks")  # what is open is in the address
-    expect(page.get_by_role("link", name="/management/v1/iot-manager/events", exact=True)).to_be_visible()
+    listed = page.get_by_role("link", name="/management/v1/iot-manager/integrations/{id}", exact=True)
+    expect(listed).to_be_visible()
     page.get_by_role("searchbox").fill("get list deployments page")
     page.get_by_role("link", name="/management/v2/deployments/deployments", exact=True).click()
     console.arrives("/api/listDeploymentsV2")
