@@ -39,7 +39,7 @@ class Saving(msgspec.Struct):
 class Bill(msgspec.Struct):
     """What the fleet costs through one gateway."""
 
-    door: str
+    gateway: str
     dollars: float
     parts: list[Part]
     savings: list[Saving]

@@ -27,14 +27,14 @@ def test_the_figures_are_those_of_the_model(api: httpx2.Client) -> None:
     fleet = Fleet(10_000, poll=600, report=3600, updates=0.5, artifact=20, connected=100)
     assert (found["region"], found["date"], found["levers"]) == (rules.REGION, rules.DATE, levers)
     assert found["requests"] == pytest.approx(fleet.requests, abs=1)
-    assert [each["door"] for each in found["bills"]] == list(rules.GATEWAYS)
+    assert [each["gateway"] for each in found["bills"]] == list(rules.GATEWAYS)
     for each in found["bills"]:
-        expected = rules.bill(fleet, each["door"])
+        expected = rules.bill(fleet, each["gateway"])
         assert each["dollars"] == pytest.approx(expected.total, abs=0.01)
         assert {part["name"] for part in each["parts"]} == set(expected.parts)
         assert sum(part["dollars"] for part in each["parts"]) == pytest.approx(each["dollars"], abs=0.1)
         assert [saving["lever"] for saving in each["savings"]] == [
-            saving.lever for saving in rules.savings(fleet, each["door"])
+            saving.lever for saving in rules.savings(fleet, each["gateway"])
         ]
 
 

@@ -224,7 +224,7 @@ def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None
 
     page.get_by_label("Accepted devices").fill("0")
     console.says("Enter a whole number from 1 to 100,000,000.")
-    console.show("/settings/cost?devices=10000&poll=7200&door=HTTP%20API")
+    console.show("/settings/cost?devices=10000&poll=7200&gateway=HTTP%20API")
     expect(total).to_contain_text("$21.01")
 
 

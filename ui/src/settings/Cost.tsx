@@ -12,7 +12,7 @@ export default function Cost() {
   const own = session.value?.tenant.device_count ?? 0;
   const [typed, type] = useQuery("devices", String(own || 1000));
   const [share] = useQuery("connected", "0");
-  const [door] = useQuery("door");
+  const [gateway] = useQuery("gateway");
   const devices = devicesOf(typed);
   const chosen = LEVERS.map((lever) => ({ ...lever, value: Number(place.value.query[lever.id] ?? lever.usual) || 0 }));
   const query = useSettled({
@@ -55,7 +55,7 @@ export default function Cost() {
               </Stack>
             </Card>
           </Stack>
-          <Loaded from={estimate}>{(found) => <Result found={found} bill={found.bills.find((each) => each.door === door) ?? (found.bills[0] as Bill)} />}</Loaded>
+          <Loaded from={estimate}>{(found) => <Result found={found} bill={found.bills.find((each) => each.gateway === gateway) ?? (found.bills[0] as Bill)} />}</Loaded>
         </Grid>
       </Stack>
     </SettingsPage>
@@ -69,9 +69,9 @@ function Result({ found, bill }: { found: Estimate; bill: Bill }) {
         <Stack>
           <Select
             label="Gateway"
-            value={bill.door}
-            options={found.bills.map((each) => ({ value: each.door, label: `${titled(each.door)}: ${money(each.dollars)}` }))}
-            onChange={(door) => setQuery({ door: door === found.bills[0]?.door ? "" : door })}
+            value={bill.gateway}
+            options={found.bills.map((each) => ({ value: each.gateway, label: `${titled(each.gateway)}: ${money(each.dollars)}` }))}
+            onChange={(gateway) => setQuery({ gateway: gateway === found.bills[0]?.gateway ? "" : gateway })}
           />
           <Grid min="xs">
             <Stat label="The whole fleet" value={money(bill.dollars)} />
