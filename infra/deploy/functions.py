@@ -1,6 +1,6 @@
 """The functions and stages: memory, timeout, and permissions. ``make docs`` generates ``.chalice`` from it.
 
-Chalice creates a role for each function; anything not granted here is refused.
+Chalice creates a role for each function; permissions not granted here are refused.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Function:
     """Tables that are only read."""
     notes: tuple[Note, ...] = ()
     audits: bool = False
-    """Whether it adds audit entries."""
+    """Whether it writes audit entries."""
     objects: tuple[Objects, ...] = ()
     takes: Queue | None = None
     """The queue whose messages it handles."""
@@ -134,16 +134,16 @@ class Stage:
     settings: dict[str, str] = field(default_factory=dict)
     """Further variables of the functions: any of ``chalicelib/settings.py``."""
     throttle: Throttle = Throttle(rate=5_000, burst=5_000)
-    """Of the REST API: half of what an account may have, and three times what three million devices need that poll each
-    half hour (docs/install.md)."""
+    """The REST API's rate limit: half of an account's quota, and three times the load of three million devices that
+    poll every half hour (docs/install.md)."""
     websocket_throttle: Throttle = Throttle(rate=2_000, burst=2_000)
-    """Of the WebSocket API: connections and messages."""
+    """The WebSocket API's rate limit, for connections and messages."""
     access_logs: bool = False
     """Whether API Gateway logs each call of both APIs. The account needs a role for that (docs/install.md)."""
     tracing: bool = False
     """Whether functions and the REST API send traces to AWS X-Ray."""
     reserved: dict[str, int] = field(default_factory=dict)
-    """Reserved concurrency by function: what it may use at most, and is kept free for it (docs/install.md)."""
+    """Reserved concurrency by function: both its maximum and its guaranteed share (docs/install.md)."""
 
     @property
     def bucket(self) -> str:
@@ -152,7 +152,7 @@ class Stage:
 
     @property
     def table_prefix(self) -> str:
-        """What the names of the tables begin with."""
+        """The prefix of table names."""
         return self.tables or f"lamplighter-{self.name}-"
 
 
@@ -161,7 +161,7 @@ FUNCTIONS: Final = (
         "api_handler",
         memory=1024,
         timeout=29,
-        why="People and devices wait for it, and a cold start is all processor. API Gateway waits for 29 s.",
+        why="Users and devices wait for it, and a cold start needs CPU. API Gateway's timeout is 29 s.",
         reads=(AUDIT,),
         writes=CHANGEABLE,
         audits=True,
@@ -174,7 +174,7 @@ FUNCTIONS: Final = (
         "decommissions",
         memory=512,
         timeout=300,
-        why="Waits for DynamoDB; the rows of a device that has seen thousands of deployments take minutes.",
+        why="Mostly waits for DynamoDB; deleting the rows of a device with thousands of deployments takes minutes.",
         writes=(
             "artifacts",
             "auditchains",
@@ -187,7 +187,7 @@ FUNCTIONS: Final = (
             "integrations",
             "inventory",
         ),
-        audits=True,  # the end of a terminal that was open on the device
+        audits=True,  # ends terminals that are open on the device
         objects=(Objects(("recordings",), write=True),),
         takes=Queue.DECOMMISSIONS,
         sends=(Queue.DELIVERIES,),
@@ -197,7 +197,7 @@ FUNCTIONS: Final = (
         "deliveries",
         memory=512,
         timeout=90,
-        why="Waits for servers of others, at most 20 s each; the memory is for several at once.",
+        why="Waits for customers' servers, at most 20 s each; the memory is for several deliveries at once.",
         reads=("fleet",),
         writes=("integrations",),
         takes=Queue.DELIVERIES,
@@ -208,9 +208,9 @@ FUNCTIONS: Final = (
         "mails",
         memory=256,
         timeout=60,
-        why="Waits for a mail server, which gets 20 s for each answer.",
+        why="Waits for a mail server, with a timeout of 20 s for each answer.",
         reads=("fleet", "inventory"),
-        writes=("devicemonitor", "useradm"),  # how many mails a device has caused; tokens of links in mails
+        writes=("devicemonitor", "useradm"),  # counts of mails caused by a device; tokens of links in mails
         takes=Queue.MAILS,
         sends=(Queue.MAILS,),
         keys=("mail-server",),
@@ -220,7 +220,7 @@ FUNCTIONS: Final = (
         "removals",
         memory=512,
         timeout=900,
-        why="Erases all that a tenant had, as far as Lambda's longest time carries; the schedule sends the rest again.",
+        why="Erases a tenant's data within Lambda's maximum timeout; the schedule sends unfinished erasures again.",
         writes=CHANGEABLE,
         objects=(Objects(delete=True, list=True),),
         takes=Queue.REMOVALS,
@@ -229,7 +229,7 @@ FUNCTIONS: Final = (
         "snapshots",
         memory=CORE,
         timeout=300,
-        why="Packs the inventory of a whole tenant: processor and memory. 5 min is the lease of a build.",
+        why="Builds the inventory snapshot of a whole tenant, which needs CPU and memory. A build's lease is 5 min.",
         reads=("fleet",),
         writes=("inventory",),
         objects=(Objects(("snapshots",), read=True, write=True, delete=True),),
@@ -239,7 +239,7 @@ FUNCTIONS: Final = (
         "tick",
         memory=512,
         timeout=120,
-        why="Works off at most a hundred things of each kind; what it does not get to is due a minute later.",
+        why="Handles at most a hundred items of each kind; the rest is handled a minute later.",
         reads=("inventory",),
         writes=(
             "artifacts",
@@ -261,7 +261,7 @@ FUNCTIONS: Final = (
         "uploads",
         memory=CORE,
         timeout=300,
-        why="Reads and checks every byte: a whole processor, which 10 GiB in 5 min need (36 MB a second).",
+        why="Reads and verifies every byte; 10 GiB in 5 min (36 MB/s) need a full CPU.",
         reads=("fleet",),
         writes=("artifacts", "auditchains"),
         audits=True,
@@ -272,7 +272,7 @@ FUNCTIONS: Final = (
         "websocket_connect",
         memory=512,
         timeout=29,
-        why="Checks a token and writes one item. API Gateway waits for 29 s.",
+        why="Checks a token and writes one item. API Gateway's timeout is 29 s.",
         reads=("fleet", "roles", "useradm"),
         writes=("deviceconnect",),
         notes=(Note("useradm", ("used",)),),  # when a personal access token was last used
@@ -283,7 +283,7 @@ FUNCTIONS: Final = (
         "websocket_disconnect",
         memory=512,
         timeout=60,
-        why="Packs the recording of a session, 8 MiB at most; nobody waits for it.",
+        why="Packs the recording of a session, 8 MiB at most; no caller waits for it.",
         reads=("fleet",),
         writes=("auditchains", "deviceconnect"),
         audits=True,
@@ -294,8 +294,8 @@ FUNCTIONS: Final = (
         "websocket_message",
         memory=1024,
         timeout=29,
-        why="Every key press passes through it: its time is what a terminal feels like. API Gateway waits for 29 s.",
-        reads=("fleet", "roles", "useradm"),  # a session ends with the right to it
+        why="Every key press passes through it, so it determines a terminal's latency. API Gateway's timeout is 29 s.",
+        reads=("fleet", "roles", "useradm"),  # a session is ended when its user loses the permission
         writes=("auditchains", "deviceconnect"),
         notes=(Note("useradm", ("used",)),),
         audits=True,
@@ -311,18 +311,18 @@ def deployed_name(function: Function, stage: str) -> str:
 
 
 def default_bucket(stage: str, account: str, region: str) -> str:
-    """The name of a new stage's bucket: names are unique among all of AWS, so account and region are in it."""
+    """The name of a new stage's bucket: names are unique in all of AWS, so it contains account and region."""
     return f"lamplighter-{stage}-{account}-{region}"
 
 
 STAGES: Final = (
     Stage("dev"),
     Stage("prod", log_days=90, steps=(Step(10, 300), Step(50, 300))),
-    # The embedded engine runs functions on this machine's processor and Python; `make deploy` says which those are.
+    # The embedded engine runs functions with this machine's CPU and Python, which `make deploy` determines.
     Stage("local-aws", architecture="x86_64", runtime="", log_days=1),
 )
 
 
 def stage_of(name: str) -> Stage:
-    """The stage of this name; one with nothing but defaults where the table has none."""
+    """The stage of this name; one with default values if it is not listed."""
     return next((each for each in STAGES if each.name == name), Stage(name))

@@ -11,10 +11,10 @@ from infra.heat.scenarios import SCENARIOS, Fleet
 
 
 def main() -> None:
-    """Print the hottest keys of a fleet, scenario by scenario."""
+    """Print the hottest keys of a fleet for each scenario."""
     parser = argparse.ArgumentParser(prog="make heat", description=__doc__)
     parser.add_argument("--devices", type=int, default=1_000_000)
-    parser.add_argument("--tenants", type=int, default=1, help="among which the devices are divided")
+    parser.add_argument("--tenants", type=int, default=1, help="tenants, with equal numbers of devices")
     parser.add_argument("--poll", type=float, default=Fleet(0).poll, help="seconds between two polls of a device")
     parser.add_argument("--layout", choices=(traffic.CURRENT, traffic.FIRST), default=traffic.CURRENT)
     parser.add_argument("--keys", type=int, default=5, help="how many keys of each scenario to show")

@@ -1,8 +1,8 @@
-"""A simulation of transactions that meet on an item.
+"""A simulation of transactions that conflict on an item.
 
-DynamoDB cancels a transaction that finds one of its items in another one; the server tries it again after a random
-pause (``chalicelib/storage/transactions.py``), and gives up with 503 in the end. How long DynamoDB holds the items is
-not documented; the hold times here are an assumption, with room above what the service usually takes to answer.
+DynamoDB cancels a transaction if another one holds one of its items; the server tries it again after a random
+pause (``chalicelib/storage/transactions.py``), and after the last attempt answers 503. How long DynamoDB holds items
+is not documented; the hold times here are an assumption, somewhat longer than the service usually takes to answer.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """How transactions behave."""
+    """The parameters of transactions."""
 
     hold: tuple[float, float] = (0.008, 0.015)
-    """Seconds for which a transaction holds its items: evenly between these."""
+    """Seconds for which a transaction holds its items: uniformly distributed between these."""
     attempts: int = 12
-    """How often one is tried (``storage.transactions``)."""
+    """Maximum attempts of a transaction (``storage.transactions``)."""
     pause: float = 0.02
-    """The longest first pause between attempts, in seconds; it doubles five times."""
+    """Maximum of the first pause between attempts, in seconds; it doubles five times."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of the transactions."""
+    """The result of the simulated transactions."""
 
     tried: int
     refused: int
-    """Those that were given up: the caller gets 503."""
+    """Transactions that failed in every attempt: the caller gets 503."""
     p99: float
-    """Seconds until 99 of 100 were committed, from their first attempt on."""
+    """Seconds from the first attempt within which 99 of 100 were committed."""
 
     @property
     def share(self) -> float:
-        """The share of those that were given up."""
+        """The share of transactions that failed in every attempt."""
         return self.refused / max(1, self.tried)
 
 
 Kind = tuple[float, list[tuple[str, int, float]]]
-"""Transactions a second, and the items that each may lock: a name, among how many such items it falls, how often."""
+"""Transactions per second, and the items that each may lock: name, number of such items, probability."""
 
 
 def kinds(recording: Recording, scenario: Scenario, fleet: Fleet) -> list[Kind]:
-    """The transactions of a scenario, with the items that devices share. Items of one device meet nobody else."""
+    """The transactions of a scenario, with the items that devices share. Items of a single device never conflict."""
     found = []
     for call, rate in with_control(scenario.rates(fleet)).items():
         shared = []
@@ -65,7 +65,7 @@ def kinds(recording: Recording, scenario: Scenario, fleet: Fleet) -> list[Kind]:
 
 
 def simulate(given: list[Kind], rules: Rules, *, transactions: int = 10_000, seed: int = 1) -> Outcome:
-    """Let so many transactions begin at random times, at the rates of their kinds, and see what comes of them."""
+    """Simulate this many transactions that begin at random times, at the rates of their kinds."""
     total = sum(rate for rate, _ in given)
     if not total:
         return Outcome(0, 0, 0.0)
@@ -81,7 +81,7 @@ def simulate(given: list[Kind], rules: Rules, *, transactions: int = 10_000, see
 
 
 _Try = tuple[float, int, int, float, list[tuple[str, int]]]
-"""When it is made, which transaction it is of, how many came before, when that began, what it locks."""
+"""One attempt: its time, the transaction's number, attempts before it, when the transaction began, its items."""
 
 
 def _run(queue: list[_Try], rules: Rules, draw: random.Random) -> Outcome:

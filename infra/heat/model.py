@@ -1,4 +1,4 @@
-"""The load on each key: what is recorded of a call, times the calls a second, divided by the keys that share it."""
+"""The load on each key: the recorded load of a call, times calls per second, divided by the keys that share it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from infra.heat.traffic import Recording
 
 WRITE_UNITS, READ_UNITS = 1_000, 3_000
-"""What one partition takes a second:
-``docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html``. DynamoDB may divide a hot
-partition by sort keys after a while; nothing here counts on it."""
+"""Limits of one partition per second:
+``docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html``. DynamoDB may split a hot
+partition by sort key after a while; the model does not assume it."""
 BAR = 0.25
-"""The share of a limit that no key may exceed at a million devices of one tenant."""
+"""The share of a limit that no key should exceed with a million devices in one tenant."""
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
 class Load(msgspec.Struct, frozen=True):
-    """The load on one key of a table or an index, a second."""
+    """The load per second on one key of a table or an index."""
 
     table: str
     index: str
@@ -39,7 +39,7 @@ class Load(msgspec.Struct, frozen=True):
 
     @property
     def share(self) -> float:
-        """How much of a limit it uses: 1 is all of it."""
+        """The share of a limit that it uses; 1 is the whole limit."""
         return max(self.reads / READ_UNITS, self.writes / WRITE_UNITS)
 
     @property
@@ -49,7 +49,7 @@ class Load(msgspec.Struct, frozen=True):
 
 
 def spread(key: str, fleet: Fleet, recording: Recording) -> float:
-    """How many different keys of this form calls of the whole fleet meet, evenly."""
+    """Over how many keys of this form the calls of the whole fleet are spread evenly."""
     names = _NAME.findall(key)
     if "call" in names:
         return float("inf")
@@ -63,7 +63,7 @@ def spread(key: str, fleet: Fleet, recording: Recording) -> float:
 
 
 def parts(name: str, fleet: Fleet, recording: Recording) -> int:
-    """Into how many parts something is divided in a tenant of the fleet."""
+    """The number of parts of each kind (such as counters) in a tenant of the fleet."""
     sizes = recording.parts[name]
     return sizes[min(bisect_left(SIZES, fleet.each), len(sizes) - 1)]
 

@@ -30,17 +30,18 @@ HEAD = f"""# Hot keys
 Written by `make docs` from `infra/heat/`; do not edit it. `make heat ARGS='--devices 100000 --poll 300'` shows a fleet
 of your own, with every key.
 
-DynamoDB gives one partition key {WRITE_UNITS:,} write units and {READ_UNITS:,} read units a second, however much the
-table takes in all, and cancels a transaction that meets another one on an item. This page is a model of both. It takes
-what calls do to which keys, as tests recorded it from the real server, indexes included, and multiplies it by the calls
-a second that a fleet makes. DynamoDB may divide a hot partition after some minutes; the model does not count on it.
+DynamoDB allows one partition key {WRITE_UNITS:,} write units and {READ_UNITS:,} read units a second, however much
+capacity the table has, and cancels a transaction that conflicts with another one on an item. This page is a model of
+both. Tests record from the real server which keys of tables and indexes each kind of call reads and writes; the model
+multiplies that by the number of calls per second of a fleet. DynamoDB may split a hot partition after some minutes; the
+model does not assume that it does.
 
-The aim is that no key takes more than {BAR:.0%} of a limit with a million devices in one tenant.
+The aim is that no key uses more than {BAR:.0%} of a limit with a million devices in one tenant.
 
-**What is assumed.** Devices poll every 30 minutes at random times. A rollout begins at the next poll of each device,
+**Assumptions.** Devices poll every 30 minutes at random times. A rollout begins at the next poll of each device,
 which then reports four times. Transactions hold their items for {_RULES.hold[0] * 1000:.0f} to
 {_RULES.hold[1] * 1000:.0f} ms, which AWS does not document, and are tried {_RULES.attempts} times. Items of one device
-are left out of the simulation of transactions: nobody else writes them."""
+are left out of the simulation of transactions, since only that device's calls write them."""
 
 
 def _load(layout: str, scenario: Scenario, fleet: Fleet) -> Load:
@@ -53,12 +54,12 @@ def _recording(layout: str) -> traffic.Recording:
 
 
 def outcome(layout: str, scenario: Scenario, fleet: Fleet) -> Outcome:
-    """What comes of the transactions of a scenario."""
+    """Simulate the transactions of a scenario."""
     return simulate(kinds(_recording(layout), scenario, fleet), _RULES)
 
 
 def percent(share: float) -> str:
-    """A share for people: two digits, and no more than there is to say."""
+    """A share as a percentage with about two digits."""
     if share == 0:
         return "0"
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}" if share >= 0.001 else "below 0.1%"
@@ -96,8 +97,14 @@ def _fleets() -> list[str]:
 def page() -> str:
     """The page."""
     lines = [HEAD, "", "## A million devices in one tenant", *_side_by_side()]
-    lines += ["", "## Transactions that meet", "", "How many are given up, and how long 99 of 100 take.", *_conflicts()]
-    lines += ["", "## Other fleets", "", "The share of a limit that the hottest key takes now.", *_fleets()]
+    lines += [
+        "",
+        "## Conflicting transactions",
+        "",
+        "The share that fails in every attempt (the caller gets 503), and the time in which 99 of 100 are committed.",
+        *_conflicts(),
+    ]
+    lines += ["", "## Other fleets", "", "The share of a limit that the hottest key uses now.", *_fleets()]
     return "\n".join(lines) + "\n"
 
 

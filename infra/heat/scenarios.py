@@ -1,4 +1,4 @@
-"""What fleets do: calls of each kind a second, in the situations that load single keys most."""
+"""The scenarios: calls of each kind per second, in the situations that load single keys most."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import msgspec
 
 HOUR, DAY, WEEK = 3_600, 86_400, 604_800
 CALL_SECONDS = 0.05
-"""How long a call occupies a process of the function; not measured on AWS."""
+"""Seconds for which a call occupies a process of the function; not measured on AWS."""
 CONTROL_SECONDS = 5
-"""How long a process keeps a tenant's control item (``settings.control_cache``)."""
+"""Seconds for which a process caches a tenant's control item (``settings.control_cache``)."""
 
 Rates = Mapping[str, float]
-"""Calls a second, by kind of call of a recording."""
+"""Calls per second, by the recording's kinds of calls."""
 
 
 class Fleet(msgspec.Struct, frozen=True):
@@ -26,12 +26,12 @@ class Fleet(msgspec.Struct, frozen=True):
 
     @property
     def each(self) -> float:
-        """Devices of one tenant."""
+        """The number of devices of one tenant."""
         return self.devices / self.tenants
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """A situation. Each tenant has one deployment that its devices are busy with."""
+    """A situation. Each tenant has one deployment, which its devices are installing."""
 
     name: str
     rates: Callable[[Fleet], Rates]
@@ -63,7 +63,7 @@ def _rollout(begin: str, kind: str = "") -> Callable[[Fleet], Rates]:
 
 
 def _back_within(seconds: float) -> Callable[[Fleet], Rates]:
-    """Power returns: each device gets a token, polls and reports the inventory that it has."""
+    """All devices return after an outage: each gets a token, polls, and reports an unchanged inventory."""
 
     def rates(fleet: Fleet) -> Rates:
         every = fleet.devices / seconds
@@ -95,7 +95,7 @@ SCENARIOS = (
 
 
 def with_control(rates: Rates) -> dict[str, float]:
-    """The rates with the reads of control items, which each process makes once in a while."""
+    """The rates, with the reads of control items that each process makes when its cache expires."""
     calls = sum(rates.values())
     processes = calls * CALL_SECONDS
     return {**rates, "control item": min(calls, processes / CONTROL_SECONDS)}

@@ -1,4 +1,4 @@
-"""What calls of each kind do to which keys: recorded from the real server, and kept as a file for each data layout."""
+"""Which keys each kind of call reads and writes: recorded from the real server, in one file for each data layout."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "infra" / "heat" / "recordings"
 CURRENT, FIRST = "current", "first"
-"""The layout of the code, and the one of version 0.1.0, to compare with."""
+"""The layout of the present code, and that of version 0.1.0 for comparison."""
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-"""Devices of one tenant for which a recording says into how many parts things are divided."""
+"""Sizes of a tenant, in devices, for which a recording has the numbers of parts."""
 
 
 class Access(msgspec.Struct, frozen=True, order=True):
-    """What one kind of call does to one item or to one key of an index, on average for each call.
+    """The effect of one kind of call on one item or one key of an index, on average for each call.
 
     Names in braces stand for what differs from call to call: ``{tenant}``, ``{device}``, ``{deployment}``, ``{call}``
     (a value of its own for each call), and the parts into which something is divided, such as ``{counter}``.
     """
 
     table: str
-    """Without the prefix of the stage."""
+    """The table's name without the stage's prefix."""
     key: str
     """The partition key."""
     item: str = ""
-    """The sort key. Of an index, where nothing is locked: empty."""
+    """The sort key; empty for an index, where nothing is locked."""
     index: str = ""
     reads: float = 0.0
     """Read units."""
     writes: float = 0.0
-    """Write units, those of transactions doubled."""
+    """Write units; those of transactions count twice."""
     locks: float = 0.0
-    """How many transactions write or check the item."""
+    """The number of transactions that write or check the item."""
 
 
 class Recording(msgspec.Struct, frozen=True):
     """The traffic of one data layout."""
 
     parts: dict[str, list[int]]
-    """Into how many parts something is divided, for each of ``SIZES``."""
+    """The number of parts of each kind (such as counters), for each of ``SIZES``."""
     calls: dict[str, list[Access]]
-    """By kind of call."""
+    """Accesses by kind of call."""
 
 
 def path(layout: str) -> Path:

@@ -35,7 +35,7 @@ def ensure_first_tenant(file: Path) -> tuple[FirstTenant, bool]:
     Without the file an existing tenant gets another admin, so deleting it replaces a lost password. With the file but
     without its tenant (the data were deleted) the admin is created again with the same password.
     """
-    # The app reads its settings when it is imported; by now they are in place.
+    # Imported here: the app reads its settings at import, and by now they are set.
     from chalicelib.aws import signing_keys
     from chalicelib.rights import EVERYTHING
     from chalicelib.tenantadm import service as tenantadm

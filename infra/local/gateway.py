@@ -1,7 +1,7 @@
 """API Gateway on one machine: an ASGI app in front of the Chalice app's own Lambda handler.
 
-It builds API Gateway's events, enforces its limits and gives its answers, so that what works here works there. It
-differs from AWS in three ways only: routes for large multipart uploads get them as a stream, websockets use Mender's
+It builds API Gateway's events, enforces its limits and gives its answers, so that what works here works on AWS. It
+differs from AWS in only three ways: routes for large multipart uploads get them as a stream, websockets use Mender's
 binary dialect at Mender's paths (on AWS the relay does both), and signed links to the bucket are forwarded.
 """
 
@@ -50,7 +50,7 @@ READY = "/local/ready"
 
 
 _UPLOAD = 86_400.0
-"""Seconds for the handler of a streamed upload: no network is too slow."""
+"""Seconds that the handler of a streamed upload may run: enough for slow networks."""
 
 
 class _ThreadedChalice(LocalChalice):
@@ -58,9 +58,9 @@ class _ThreadedChalice(LocalChalice):
 
     _contexts = threading.local()
 
-    @property  # type: ignore[override]  # Chalice knows only its own imitation
+    @property  # type: ignore[override]  # Chalice's type is its own class
     def lambda_context(self) -> LambdaContext:
-        """The context of the call that this thread runs."""
+        """The context of the call that this thread handles."""
         found: LambdaContext = self._contexts.current
         return found
 
@@ -72,9 +72,8 @@ class _ThreadedChalice(LocalChalice):
 class Gateway:
     """The ASGI app.
 
-    ``threads`` handlers run at once, each on its own request. ``bucket`` is the one that signed links
-    lead to; without it they are unknown paths. ``recordings`` is where played sessions come from; without it
-    there are no websockets at Mender's paths.
+    ``threads`` is the number of handlers that run at once. ``bucket`` serves signed links; without it they are unknown
+    paths. ``recordings`` is the source of recorded sessions; without it there are no websockets at Mender's paths.
     """
 
     def __init__(
@@ -99,7 +98,7 @@ class Gateway:
         self._relay = Relay(self.websockets, recordings) if recordings else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's scope, as ASGI asks."""
+        """Serve one ASGI scope."""
         send = protected(send)
         match scope["type"]:
             case "http":
@@ -121,7 +120,7 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Both dialects: text like API Gateway, binary like the relay."""
+        """Serve a websocket in either dialect: text like API Gateway, binary like the relay."""
         wish = Relay.wish(scope)
         if plain(scope["raw_path"].decode("latin-1")) == TEXT_PATH or (
             wish is not None and TEXT in (scope.get("subprotocols") or [])
@@ -170,7 +169,7 @@ class Gateway:
     async def _call(
         self, request: Head, request_id: str, found: Match, method: str, receive: Receive, send: Send
     ) -> None:
-        """An ordinary request: read the body, run the handler, answer."""
+        """Handle an ordinary request: read the body, run the handler, answer."""
         body = await self._read(request, receive)
         if body is None:
             await refuse(receive, send, rules.error(413, "request too large", request_id))
@@ -195,7 +194,7 @@ class Gateway:
     async def _upload(
         self, request: Head, request_id: str, event: Event, limit: int | None, receive: Receive, send: Send
     ) -> None:
-        """A streamed upload: only the route's own limit applies, however long it takes."""
+        """Handle a streamed upload, for which only the route's own size limit applies."""
         too_large = rules.error(413, "request too large", request_id)
         if limit is not None and int(request.header("content-length") or 0) > limit:
             await refuse(receive, send, too_large)
@@ -229,7 +228,7 @@ class Gateway:
         return result
 
     def _reply(self, result: Event | None, request: Head, request_id: str) -> Reply:
-        """The answer to a handler's result, as long as AWS would take it."""
+        """Turn a handler's result into an answer, or into an error where AWS would not accept it."""
         try:
             if result is None or rest_event.payload_size(result, result.get("body")) > self._limits.payload:
                 return rules.error(502, "internal server error", request_id)

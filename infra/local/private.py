@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OTHERS = 0o077
-"""The permission bits of everybody but the owner."""
+"""The permission bits of group and others."""
 
 
 OURS = frozenset(
@@ -33,14 +33,14 @@ OURS = frozenset(
 
 
 class OpenFolderError(Exception):
-    """The folder cannot be closed to other users; the message says why and what to do."""
+    """The folder cannot be made private; the message says why and what to do."""
 
 
 def folder(path: Path) -> None:
-    """Create a folder that only its owner can enter, or close an existing data folder.
+    """Create a folder that only its owner can enter, or make an existing data folder private.
 
     Raises:
-        OpenFolderError: it belongs to another user, or holds nothing of ours but other things.
+        OpenFolderError: it belongs to another user, or holds other files and is not a data folder.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = path.stat()

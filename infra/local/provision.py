@@ -1,6 +1,6 @@
-"""Creates the storage declared in ``infra/templates/storage.yaml``, which stays the only source.
+"""Creates the storage declared in ``infra/templates/storage.yaml``.
 
-It works with any AWS endpoint and can be repeated. It updates what exists where that is possible without loss: missing
+It works with any AWS endpoint and can be repeated. It updates existing resources where nothing can be lost: missing
 indexes, expiry, queue attributes. Properties for production (backups, encryption, deletion protection) are ignored on
 one machine.
 """
@@ -47,8 +47,8 @@ def provision(stage: str = "local", *, endpoint: str | None = None, template: Pa
     ``endpoint`` and the credentials come from the ``AWS_*`` environment unless given.
 
     Raises:
-        TemplateError: the template declares something that this reader does not know.
-        botocore.exceptions.ClientError: the endpoint refused.
+        TemplateError: the template uses something that :mod:`infra.local.template` does not support.
+        botocore.exceptions.ClientError: the endpoint refused a call.
     """
     read = Template(template, {"Stage": stage}, REGION)
     session = boto3.session.Session(region_name=REGION)
@@ -116,7 +116,7 @@ def _one_bucket(read: Template) -> list[dict[str, Any]]:
 
 
 def _bucket(s3: Any, stage: str, about: dict[str, Any]) -> str:
-    # Not the template's name: on AWS that has to be unique in the world, here it has to be predictable.
+    # Not the template's name, which has to be globally unique on AWS; here it has to be predictable.
     name = f"lamplighter-{stage}-artifacts"
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})

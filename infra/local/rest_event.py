@@ -1,7 +1,7 @@
-"""API Gateway's side of the Lambda proxy contract: events out of requests, answers out of results.
+"""API Gateway's side of the Lambda proxy contract: turns requests into events, and results into answers.
 
 Follows REST APIs, payload format 1.0. What it does not know of AWS (API keys, VPCs, custom authorizers) is not
-in the event at all.
+in the event.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ API_ID = "local"
 """The id of the REST API."""
 
 SMALL = 1024 * 1024
-"""Bodies up to here can't exceed a Lambda payload, whatever JSON makes of their characters (6 bytes at most)."""
+"""Bodies up to this size always fit into a Lambda payload, even if JSON escapes each character with 6 bytes."""
 
 _NO_BODY = (204, 304)
 _HOP = {"connection", "content-length", "keep-alive", "transfer-encoding"}
@@ -40,14 +40,14 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A request without its body, as much of it as everyone here needs."""
+    """A request without its body."""
 
     method: str
     path: str
     """As sent: percent-encoded, with the stage, without the query."""
     query: str
     headers: dict[str, list[str]]
-    """Values by name in lower case."""
+    """Values by lower-case name."""
     client: str
     """Address of the client."""
     scheme: str
@@ -94,8 +94,8 @@ def build(request: Head, match: Match, method: str, body: bytes, binary_types: I
         "multiValueHeaders": forwarded,
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
-        # REST APIs hand path parameters on as sent, percent-encoded; the engine's own API Gateway decodes
-        # them. The app has to cope with both, so here it meets what AWS sends.
+        # REST APIs pass path parameters on as sent, percent-encoded; the engine's own API Gateway decodes
+        # them. The app has to accept both, and here it gets them as on AWS.
         "pathParameters": match.parameters or None,
         "stageVariables": None,
         "requestContext": {
@@ -119,17 +119,17 @@ def build(request: Head, match: Match, method: str, body: bytes, binary_types: I
 
 
 def payload_size(document: Event, body: str | None) -> int:
-    """Size of an event or a result as the JSON that Lambda would carry; 0 when it is small for certain."""
+    """Size of an event or a result as JSON; 0 if it is certain to be small."""
     if body is None or len(body) <= SMALL:
         return 0
     return len(json.dumps(document, ensure_ascii=False).encode())
 
 
 def reply(result: Event, request: Head, binary_types: Iterable[str]) -> Reply:
-    """The answer that a function's result stands for.
+    """Convert a function's result to an answer.
 
     Raises:
-        KeyError, TypeError, ValueError: the result breaks the contract; API Gateway answers 502.
+        KeyError, TypeError, ValueError: the result is malformed; API Gateway answers 502.
     """
     status = int(result["statusCode"])
     headers = [
@@ -144,7 +144,7 @@ def reply(result: Event, request: Head, binary_types: Iterable[str]) -> Reply:
     text = result.get("body") or ""
     if not isinstance(text, str):
         raise TypeError(f"a body is text, not {type(text).__name__}: a result has to pass as JSON")
-    # API Gateway turns base64 back into bytes only for a client whose first accepted type is a binary one.
+    # API Gateway decodes base64 only for a client whose first accepted type is a binary one.
     accepted = request.header("accept").partition(",")[0]
     if result.get("isBase64Encoded") and _is_binary(accepted, binary_types):
         return Reply(status, headers, base64.b64decode(text))
@@ -164,7 +164,7 @@ def _header_lines(result: Event) -> Iterable[tuple[str, Any]]:
 
 
 def _body_text(body: bytes, content_type: str, binary_types: Iterable[str]) -> tuple[str | None, bool]:
-    """A body as an event carries it, and whether that is base64."""
+    """A body as text for an event, and whether it is base64."""
     if not body:
         return None, False
     if _is_binary(content_type, binary_types):

@@ -37,7 +37,7 @@ Lamplighter serves {url}
   user      {user}
   password  {password}
 
-Or log in and ask something at the command line:
+Or log in and call the API on the command line:
   TOKEN=$(curl -s --cacert {ca} -X POST -u '{user}:{secret}' {url}/api/management/v1/useradm/auth/login)
   curl -s --cacert {ca} -H "Authorization: Bearer $TOKEN" {url}/api/management/v2/devauth/devices
 
@@ -69,7 +69,7 @@ class Options:
 def main() -> None:
     """Serve until told to stop; exit with 1 and one clear line if it cannot start."""
     options = _options()
-    os.umask(private.OTHERS)  # every file that this process and its children make is its owner's alone
+    os.umask(private.OTHERS)  # files of this process and its children are readable by their owner only
     readable.use()
     for chatty in ("botocore", "pynamodb", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -104,10 +104,10 @@ def _options() -> Options:
 
 
 def _start(options: Options, running: ExitStack) -> None:
-    """Start everything; ``running`` stops it in the opposite order."""
+    """Start everything; ``running`` stops it in reverse order."""
     private.folder(options.data)
     tls = certs.ensure(options.data / "tls", options.names)
-    # The port first, so that a conflict is reported before anything is started in vain.
+    # The port first, so that a conflict is reported before anything else is started.
     server = Server(options.host, options.port, tls)
     running.callback(server.stop)
     url = server.url(options.names[0] if options.names else "localhost")
@@ -117,7 +117,7 @@ def _start(options: Options, running: ExitStack) -> None:
     for migration, tenant, changed in migrations.store().migrate():
         log.info("stored data, version %d: tenant %s, %d items", migration.version, tenant, changed)
     app = the_app()
-    readable.use()  # the app's logger came with it
+    readable.use()  # importing the app added its logger
     first, is_new = ensure_first_tenant(options.data / "first_tenant.json")
     workers = Workers(app)
     workers.start()
@@ -127,7 +127,7 @@ def _start(options: Options, running: ExitStack) -> None:
     running.enter_context(websocket_api.delivering(gateway.websockets))
     gateway.websockets.end_what_is_left()
     server.start(gateway)
-    running.callback(server.stop)  # before everything that its requests need
+    running.callback(server.stop)  # stop it before everything that its requests need
     facts = {
         "url": url,
         "ca": str(tls.ca),
@@ -143,7 +143,7 @@ def _welcome(url: str, ca: Path, first: FirstTenant, data: Path, *, is_new: bool
     """Print what to do next. The password is shown once; later only the file that contains it."""
     shown = first.password if is_new else f"as before, in {data / 'first_tenant.json'}"
     secret = first.password if is_new else "PASSWORD"
-    # Imported here: the app reads its settings once, after they were put in place.
+    # Imported here: the app reads its settings at import, after they have been set.
     from chalicelib.console import files
 
     text = WELCOME.format(
@@ -160,7 +160,7 @@ def _welcome(url: str, ca: Path, first: FirstTenant, data: Path, *, is_new: bool
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    # A second Ctrl-C must not keep the data from being written.
+    # A second Ctrl-C must not interrupt the saving of the data.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -35,7 +35,7 @@ PARAMETERS = {
     "HEAD": ("response-content-disposition", "response-content-type", "versionId"),
     "PUT": ("partNumber", "uploadId"),
 }
-"""The methods that links are signed for, and the parameters that they may have. Each is part of the signature."""
+"""The methods for which links are signed, with the parameters that they may have. Each is part of the signature."""
 
 PART = re.compile("[1-9][0-9]{0,3}|10000")
 """The number of a part (``docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html``)."""
@@ -45,7 +45,7 @@ PASSED = {
     "HEAD": ("if-match", "if-modified-since", "if-none-match", "if-unmodified-since", "range"),
     "PUT": ("content-length", "content-md5", "content-type"),
 }
-"""Headers of a request that go on to the bucket."""
+"""Headers of a request that are passed on to the bucket."""
 
 ANSWERED = frozenset(
     {
@@ -60,32 +60,32 @@ ANSWERED = frozenset(
         b"x-amz-version-id",
     }
 )
-"""Headers of the bucket's answer that go back to the client."""
+"""Headers of the bucket's answer that are passed to the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The one bucket that links lead to, and how it is reached."""
+    """The bucket to which links lead, and how it is reached."""
 
     endpoint: str
     name: str
     region: str
     key: Key
-    """Links are signed with it, and so are requests to the engine."""
+    """The key that signs links, and requests to the engine."""
 
     @classmethod
     def of_environment(cls) -> Self:
-        """The bucket that the app uses."""
+        """The app's bucket, from environment variables."""
         key = Key(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
         return cls(os.environ["AWS_ENDPOINT_URL"], os.environ["LAMPLIGHTER_BUCKET"], os.environ["AWS_REGION"], key)
 
 
 class _NoAnswerError(Exception):
-    """The engine is not there, or ended in the middle of the call."""
+    """The engine is not running, or ended in the middle of the call."""
 
 
 class S3Proxy:
-    """Signed links to one bucket."""
+    """Serves signed links to one bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -94,12 +94,12 @@ class S3Proxy:
         self._pool = httpcore.AsyncConnectionPool(max_connections=64, keepalive_expiry=30.0)
 
     def serves(self, scope: Scope) -> bool:
-        """Whether a request is for the bucket or something in it."""
+        """Whether a request is for the bucket or an object in it."""
         path = _origin_form(scope)
         return path == self._path or path.startswith(self._path + b"/")
 
     async def __call__(self, scope: Scope, request_id: str, receive: Receive, send: Send) -> None:
-        """Answer a request for something in the bucket."""
+        """Answer a request for an object in the bucket."""
         request = Request(scope["method"], _origin_form(scope), scope["query_string"], scope["headers"])
         if request.method not in PARAMETERS:
             await refuse(receive, send, rules.error(405, "method not allowed", request_id))
@@ -117,7 +117,7 @@ class S3Proxy:
         except _NoAnswerError:
             await refuse(receive, send, rules.error(502, "the bucket can't be reached: try again", request_id))
         except ConnectionResetError as gone:
-            log.info("%s", gone)  # there is nobody left to answer
+            log.info("%s", gone)  # the client has gone
 
     async def close(self) -> None:
         """Close all connections to the engine."""
@@ -151,7 +151,7 @@ class S3Proxy:
         return parameters
 
     def _ours(self, request: Request, parameters: dict[str, str]) -> Request:
-        """The request that goes to the engine instead of the client's, signed."""
+        """The signed request that is sent to the engine in place of the client's."""
         passed = [name.encode() for name in PASSED[request.method]]
         headers = [(name, value) for name, value in request.headers if name in passed]
         query = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in parameters.items())
@@ -182,12 +182,12 @@ class S3Proxy:
 
 
 def _names_a_part(parameters: Mapping[str, str]) -> bool:
-    """Whether the parameters of an upload are those of one part, and not of something else that S3 could do."""
+    """Whether the parameters of an upload are those of writing a part, and not of another operation of S3."""
     return bool(PART.fullmatch(parameters.get("partNumber", "")) and parameters.get("uploadId"))
 
 
 def _origin_form(scope: Scope) -> bytes:
-    """The path as it was sent: a signature is of one spelling. Only what may stand before it goes."""
+    """The path exactly as sent, since the signature covers its encoding; scheme and host before it are removed."""
     return origin_form(scope["raw_path"].decode("latin-1")).encode("latin-1")
 
 

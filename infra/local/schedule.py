@@ -1,4 +1,4 @@
-"""When EventBridge's schedule expressions are due."""
+"""Computes when EventBridge's schedule expressions are due."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 HORIZON_DAYS = 366 * 5
-"""How far ahead a cron expression's next moment is looked for: over the next 29th of February."""
+"""How far ahead to search for a cron expression's next time: far enough for the next 29th of February."""
 
 
 def next_after(expression: str, moment: datetime) -> datetime:
-    """The first moment after the given one at which the expression is due; in UTC.
+    """The first time after the given one at which the expression is due, in UTC.
 
-    Knows ``rate(...)`` and, of ``cron(...)``, numbers, names, lists, ranges and steps.
+    Supports ``rate(...)`` and, of ``cron(...)``, numbers, names, lists, ranges and steps.
 
     Raises:
-        ValueError: the expression is none of these, or is never due.
+        ValueError: the expression is not supported, or is never due.
     """
     if rate := _RATE.fullmatch(expression):
         return moment + timedelta(**{f"{rate[2]}s": int(rate[1])})

@@ -19,29 +19,29 @@ KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: devices poll in bursts."""
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted: a fleet may come all at once."""
+"""Connections that may wait to be accepted: all devices of a fleet may connect at once."""
 
 PING = 30.0
-"""Seconds between pings to websockets, and for their answers: many clients never ping by themselves (Mender)."""
+"""Seconds between pings to websockets, and to wait for the pong: many clients never send pings (Mender)."""
 
 MESSAGE = 8 * 1024 * 1024
-"""Bytes of a websocket message; the relay and the text dialect have bounds of their own (Mender)."""
+"""Maximum bytes of a websocket message (Mender's); the relay and the text dialect have limits of their own."""
 
 STOP_GRACE = 5
-"""Seconds that running requests get to finish at a stop."""
+"""Seconds that running requests have to finish when the server stops."""
 
 
 class PortBusyError(Exception):
-    """The port can't be had; the message says which and why."""
+    """The port cannot be bound; the message says which and why."""
 
 
 class Server:
-    """A port, taken at once, and from :meth:`start` on an app that serves it, over HTTPS if ``tls`` is given.
+    """Binds a port at once; :meth:`start` serves an app on it, over HTTPS if ``tls`` is given.
 
-    Port 0 takes any free one.
+    Port 0 means any free port.
 
     Raises:
-        PortBusyError: it does.
+        PortBusyError: the port cannot be bound.
     """
 
     def __init__(self, host: str, port: int, tls: Tls | None = None) -> None:
@@ -62,16 +62,16 @@ class Server:
         self._thread: threading.Thread | None = None
 
     def url(self, host: str = "localhost") -> str:
-        """Where the server is, by a name of its host."""
+        """The server's URL."""
         scheme = "https" if self._tls else "http"
         usual = 443 if self._tls else 80
         return f"{scheme}://{host}" + ("" if self.port == usual else f":{self.port}")
 
     def start(self, app: AsgiApp) -> None:
-        """Serve; returns once connections are answered.
+        """Start serving; returns once connections are answered.
 
         Raises:
-            RuntimeError: the app or its certificate kept the server from starting.
+            RuntimeError: the server did not start, because of the app or its certificate.
         """
         config = uvicorn.Config(
             app,
@@ -97,7 +97,7 @@ class Server:
             raise RuntimeError("the server did not start; its log says why")
 
     def stop(self) -> None:
-        """Let running requests finish, for a while, and close the port. May be repeated."""
+        """Wait some seconds for running requests, then close the port. May be repeated."""
         if self._running and self._thread:
             self._running.should_exit = True
             self._thread.join()
@@ -111,9 +111,9 @@ class Server:
 
 
 FRAME_LIMIT = "frame_limit"
-"""In a websocket scope's state: bytes that its frames may have, for apps that must know. ASGI shows messages only."""
+"""Key in a websocket scope's state for the maximum bytes of a frame. ASGI itself has messages only, no frames."""
 FRAME_TOO_BIG = "local.frame_too_big"
-"""The type of the message that an app gets instead of a larger one."""
+"""The type of the message that an app receives in place of one that is too large."""
 
 
 class _Websockets(WebSocketsSansIOProtocol):
@@ -135,7 +135,7 @@ class _Websockets(WebSocketsSansIOProtocol):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it serves, or that it never will."""
+    """Uvicorn that reports when it serves, or that it failed to start."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -146,7 +146,7 @@ class _Uvicorn(uvicorn.Server):
         self.settled.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A polite end of TLS waits for the other side, and idle clients do not listen.
+        # Closing TLS properly waits for the other side, and idle clients do not answer.
         for connection in list(self.server_state.connections):
             cycle = getattr(connection, "cycle", None)
             if cycle is None or cycle.response_complete:

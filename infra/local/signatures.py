@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
-"""What a signature has in place of the body's hash where it leaves the body open."""
+"""The value in place of the body's hash where a signature does not cover the body."""
 
 CLOCKS = timedelta(minutes=15)
-"""How far ahead the clock of whoever signed a link may be."""
+"""How far ahead the signer's clock may be."""
 LONGEST = 7 * 86_400
-"""Seconds that a link may live."""
+"""Maximum lifetime of a link in seconds."""
 
 _UNRESERVED = "-_.~"
 _LINK = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature")
@@ -42,7 +42,7 @@ Pairs = list[tuple[str, str]]
 
 
 class InvalidSignatureError(Exception):
-    """The request is not signed as it must be. ``code`` is the name that AWS gives to the reason."""
+    """The signature of a request is missing or invalid. ``code`` is AWS's name of the reason."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class InvalidSignatureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An access key; one of a role's session has a token as well."""
+    """An access key; temporary credentials of a role have a token as well."""
 
     id: str
     secret: str
@@ -60,7 +60,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came: path and query still percent-encoded, header names in lower case."""
+    """A request as received: path and query percent-encoded, header names in lower case."""
 
     method: str
     path: bytes
@@ -80,7 +80,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a signature says about itself."""
+    """The credential scope of a signature."""
 
     key: str
     date: str
@@ -93,7 +93,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What an ``Authorization`` header says: by which key which headers are signed."""
+    """The contents of an ``Authorization`` header: the key, the signed headers, and the signature."""
 
     scope: Scope
     key: Key
@@ -110,7 +110,7 @@ def check_link(
     headers: Iterable[str],
     now: datetime,
 ) -> dict[str, str]:
-    """Check a link to an object in S3; the values of its parameters that are not part of the signature.
+    """Check a link to an object in S3; returns its parameters other than those of the signature.
 
     Args:
         request: the whole request.
@@ -143,10 +143,10 @@ def check_link(
 
 
 def claimed(request: Request, key_of: Callable[[str], Key | None], services: Iterable[str]) -> Claim:
-    """What a request says of the signature in its ``Authorization`` header; whether it is right is not known yet.
+    """Parse a request's ``Authorization`` header; the signature itself is not checked yet.
 
     Raises:
-        InvalidSignatureError: there is none, or it is for none of ``services``, or by no key that is known.
+        InvalidSignatureError: there is none, or it is for a service not in ``services``, or of an unknown key.
     """
     found = _HEADER.fullmatch(_only(request, "authorization"))
     if found is None:
@@ -159,12 +159,12 @@ def claimed(request: Request, key_of: Callable[[str], Key | None], services: Ite
 
 
 def check_request(request: Request, claim: Claim, body: bytes | None) -> None:
-    """Check a request that is signed in its ``Authorization`` header. Its time is not looked at.
+    """Check a request that is signed in its ``Authorization`` header. Its time is not checked.
 
-    ``body`` may be None where the request says what its hash is, or that it is not signed.
+    ``body`` may be None where a header has the body's hash or says that the body is unsigned.
 
     Raises:
-        InvalidSignatureError: the signature is not this request's.
+        InvalidSignatureError: the signature does not match this request.
     """
     _check_signed_headers(request, claim.signed, None)
     named = request.values("x-amz-content-sha256")
@@ -176,7 +176,7 @@ def check_request(request: Request, claim: Claim, body: bytes | None) -> None:
 
 
 def signed(request: Request, key: Key, region: str, service: str, now: datetime) -> list[tuple[bytes, bytes]]:
-    """The headers of a request, with those that sign all of it but its body."""
+    """The headers of a request plus those that sign everything except its body."""
     when = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = Scope(key.id, when[:8], region, service)
     extra = [(b"x-amz-content-sha256", UNSIGNED.encode()), (b"x-amz-date", when.encode())]
@@ -188,12 +188,12 @@ def signed(request: Request, key: Key, region: str, service: str, now: datetime)
 
 
 def object_path(raw: bytes) -> str:
-    """A path with every character encoded as S3 signs it, however it came. An escaped slash stays one."""
+    """A path in the encoding that S3 signs, however it was sent. An escaped slash stays escaped."""
     return "/".join(quote(unquote_to_bytes(segment), safe=_UNRESERVED) for segment in raw.split(b"/"))
 
 
 def encoded(text: str) -> str:
-    """Percent-encoded as signatures want it."""
+    """A text, percent-encoded as signatures require."""
     return quote(text.encode("utf-8", "surrogateescape"), safe=_UNRESERVED)
 
 
@@ -236,7 +236,7 @@ def _known(key_of: Callable[[str], Key | None], name: str, token: str) -> Key:
 
 
 def _check_signed_headers(request: Request, signed: str, allowed: set[str] | None) -> None:
-    """Every header that is named is there, once if only certain ones are allowed; S3's own are all named."""
+    """Check that each signed header is present (once, if only certain ones are allowed), and S3's own are signed."""
     names = signed.split(";")
     if names != sorted(set(names)) or "host" not in names:
         raise _malformed("the signed headers must be sorted, named once and have the host among them")
@@ -286,7 +286,7 @@ def _signature(  # the parts of a canonical request
 
 
 def _path(raw: bytes, service: str) -> str:
-    """S3 signs the path with each character encoded once; other services what they are sent, encoded once more."""
+    """The path to sign: for S3, encoded once; for other services, the path as sent, encoded once more."""
     if service == "s3":
         return object_path(raw)
     kept: list[bytes] = []

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 WINDOW = 4 * 1024 * 1024
-"""Bytes that may wait to be read; then the client has to wait."""
+"""Bytes that may wait to be read; beyond it the client has to wait."""
 
 
 class BodyTooLargeError(OSError):
-    """The body is larger than the route takes."""
+    """The body is larger than the route allows."""
 
 
 class BodyStream(io.RawIOBase):
-    """The reading end is a blocking file; the writing end belongs to the event loop.
+    """A pipe: the event loop writes, and a thread reads from a blocking file.
 
     No more than :data:`WINDOW` bytes and one chunk are ever held. Wrap it in :class:`io.BufferedReader` to read
     exact amounts.
@@ -61,7 +61,7 @@ class BodyStream(io.RawIOBase):
             await self._room.wait()
 
     def end(self) -> None:
-        """Say that the body is complete."""
+        """Mark the body as complete."""
         with self._changed:
             self._ended = True
             self._changed.notify()
@@ -73,14 +73,14 @@ class BodyStream(io.RawIOBase):
             self._changed.notify()
 
     def readable(self) -> bool:
-        """It is; that is all it can do."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as data is at hand; 0 only at the end.
+        """Read available data into the buffer; returns 0 only at the end.
 
         Raises:
-            OSError: the body is too large, or the client went away in the middle of it.
+            OSError: the body is too large, or the client disconnected before its end.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._chunks or self._ended or self._failure)
@@ -101,7 +101,7 @@ class BodyStream(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Drop what is unread, and whatever still comes."""
+        """Discard unread data and any that still arrives."""
         with self._changed:
             super().close()
             self._chunks.clear()

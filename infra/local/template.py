@@ -1,8 +1,8 @@
-"""Reads CloudFormation templates: just enough of them to create storage on one machine.
+"""Reads CloudFormation templates, as far as creating storage on one machine requires.
 
-Understands parameters (by their defaults), conditions, and ``Ref``, ``Fn::Sub``, ``Fn::GetAtt``, ``Fn::If``,
-``Fn::Join``, in short or long form. Whatever else a template uses is refused by name rather than guessed, but
-only when something asks for it: a resource that nobody reads may hold anything.
+Supports parameters (by their defaults), conditions, and ``Ref``, ``Fn::Sub``, ``Fn::GetAtt``, ``Fn::If``,
+``Fn::Join``, in short or long form. Anything else is refused with its name, but only when it is
+read: resources of other types may use any function.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ACCOUNT = "000000000000"
-"""The account that the embedded engine calls its own."""
+"""The account id of the embedded engine."""
 
 NO_VALUE = object()
-"""What ``AWS::NoValue`` resolves to; it vanishes from the mapping or list that holds it."""
+"""The value of ``AWS::NoValue``; it is removed from the mapping or list that holds it."""
 
 
 class TemplateError(Exception):
-    """The template uses something that this reader does not know."""
+    """The template uses something that is not supported here."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A template as it is written, its functions in their long form."""
+    """Read a template file; its functions are in their long form."""
     return parse(path.read_text())
 
 
 def parse(text: str) -> dict[str, Any]:
-    """A template from its text, YAML or JSON, its functions in their long form."""
+    """Parse a template in YAML or JSON; its functions are in their long form."""
     document: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
     return document
 
 
 class Template:
-    """One template with its parameters given; properties come out as plain values."""
+    """A template with values for its parameters; properties are resolved to plain values."""
 
     def __init__(self, path: Path, parameters: Mapping[str, str], region: str) -> None:
         document = read(path)
@@ -124,7 +124,7 @@ class Template:
         return str(separator).join(map(str, self._resolve(parts)))
 
     def _holds(self, condition: str | dict[str, Any]) -> bool:
-        """Whether a condition, named or written out, is true."""
+        """Whether a condition, given by name or in full, is true."""
         if isinstance(condition, str):
             return self._holds(self._conditions[condition])
         [(name, arguments)] = condition.items()

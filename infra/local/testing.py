@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 def the_app() -> Chalice:
-    """The project's own app. Importing it reads its settings."""
+    """Import the project's app, which reads its settings."""
     app: Chalice = import_module("app").app
     return app
 
 
 class LocalServer:
-    """A server on a free port of loopback that keeps nothing. Usable as a context manager.
+    """A server on a free loopback port that stores nothing on disk. Usable as a context manager.
 
     The app and its handlers run in this process, so that a test may freeze time, change settings and drain the
     workers. One for each test session is enough; tests keep apart by tenants.
@@ -58,7 +58,7 @@ class LocalServer:
         self._threads = threads
         self._undo = ExitStack()
         self.url = ""
-        """Where the server is: ``https://localhost:PORT``."""
+        """The server's URL: ``https://localhost:PORT``."""
         self.ca: Path | None = None
         """The CA to trust, PEM; None without TLS."""
 
@@ -93,19 +93,19 @@ class LocalServer:
         )
         self._undo.enter_context(websocket_api.delivering(self.gateway.websockets))
         server.start(self.gateway)
-        self._undo.callback(server.stop)  # before everything that its requests need
+        self._undo.callback(server.stop)  # stop it before everything that its requests need
 
     def drain(self) -> int:
-        """Run queue workers until no message is due; how many messages they took."""
+        """Run queue workers until no message is due; returns how many messages they took."""
         return self.workers.drain()
 
     def purge(self) -> None:
-        """Delete all messages from the queues, so that nothing happens of what earlier tests began."""
+        """Delete all messages from the queues, so that work begun by earlier tests is not carried out."""
         for queue in self.workers.queues:
             queue.sqs.purge_queue(QueueUrl=queue.url)
 
     def stop(self) -> None:
-        """Stop everything and forget it."""
+        """Stop everything and discard all data."""
         self._undo.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Uploads that flow into a handler while they arrive."""
+"""Streams uploads to a handler while they arrive."""
 
 from __future__ import annotations
 
@@ -21,32 +21,31 @@ if TYPE_CHECKING:
     Invoke = Callable[[Event], Event | None]
 
 AT_ONCE = 8
-"""Uploads that run at once; further ones wait with their clients."""
+"""Maximum uploads at once; further ones wait."""
 
 READ_AHEAD = 256 * 1024
-"""Bytes that a handler's small reads are served from."""
+"""Size in bytes of the buffer for a handler's small reads."""
 
 TAIL = 0.2
-"""Seconds to wait for the end of a body whose handler saw enough, such as the last line of a multipart body.
-It has arrived by then, or the client still sends."""
+"""Seconds to wait for the rest of a body after its handler has returned, such as the last line of a multipart body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an upload went."""
+    """The result of an upload."""
 
     result: Event | None
-    """What the handler returned; None if it broke down."""
+    """What the handler returned; None if it raised."""
     whole: bool
-    """Whether the body was taken in to its end."""
+    """Whether the whole body was received."""
     too_large: bool = False
-    """Whether it went beyond the limit."""
+    """Whether the body exceeded the limit."""
 
 
 class Uploads:
-    """Runs handlers on bodies of any size, in threads of their own.
+    """Runs handlers on bodies of any size, each in its own thread.
 
-    ``attach`` makes a stream the body of the request with a given id; the app's own if left out.
+    ``attach`` makes a stream the body of the request with a given id; by default it is the app's own function.
     """
 
     def __init__(self, invoke: Invoke, attach: Attach | None = None) -> None:
@@ -73,7 +72,7 @@ class Uploads:
         return Outcome(result, whole=True)
 
     def close(self) -> None:
-        """Take no more uploads."""
+        """Accept no further uploads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _handle(self, event: Event, stream: BodyStream) -> Event | None:
@@ -86,8 +85,8 @@ async def _pump(receive: Receive, stream: BodyStream) -> None:
     """Move the body from the connection into the stream.
 
     Raises:
-        BodyTooLargeError: it is.
-        ConnectionResetError: the client went away; the reader learns it too.
+        BodyTooLargeError: the body exceeds the limit.
+        ConnectionResetError: the client disconnected; the reader gets an error too.
     """
     more = True
     while more:
@@ -102,7 +101,7 @@ async def _pump(receive: Receive, stream: BodyStream) -> None:
 
 
 def _attach_stream(request_id: str, stream: BinaryIO) -> AbstractContextManager[None]:
-    # Only when first needed: importing the app's modules reads its settings, which must be in place by then.
+    # Imported when first needed: importing the app's modules reads its settings, which must be set by then.
     from chalicelib.http.body import attach_stream
 
     return attach_stream(request_id, stream)

@@ -37,16 +37,16 @@ log = logging.getLogger("local.websockets")
 
 API_ID = "websockets"
 PATH = "/websockets"
-"""Where the text dialect is served, as on a WebSocket API's own host."""
+"""The path of the text dialect, which on AWS is the WebSocket API's own host."""
 SUBPROTOCOL = "base64.protomsg"
-"""With it, the text dialect is also spoken at Mender's own paths."""
+"""The subprotocol by which a client gets the text dialect at Mender's own paths."""
 
 UNSUPPORTED, TOO_BIG, GOING_AWAY = 1003, 1009, 1001
 FUNCTION_SECONDS = 29.0
 WINDOW = 64
-"""Messages that may wait for a slow client; then whoever sends more waits."""
+"""Messages that may wait for a slow client; senders of further ones wait."""
 PATIENCE = 10.0
-"""Seconds that a message may wait for a client that takes none, until the client is given up."""
+"""Seconds that a message may wait for a client that reads nothing; then the connection is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class SocketLimits:
 
 @contextmanager
 def delivering(api: WebsocketApi) -> Iterator[None]:
-    """Hand the app's messages to ``api`` while the block runs, instead of posting them to AWS."""
+    """Deliver the app's messages through ``api`` while the block runs, instead of posting them to AWS."""
     before = push.deliver_by(api)
     try:
         yield
@@ -80,7 +80,7 @@ class WebsocketApi:
         """Whether functions handle one client's messages at the same time, as on AWS: they may overtake each other."""
 
     async def open(self, headers: Mapping[str, str], query: Mapping[str, str], client: str) -> Connection:
-        """A new connection, if the app's ``$connect`` lets it in; raises ``Refused``."""
+        """Open a connection if the app's ``$connect`` accepts it; raises ``Refused``."""
         self._loop = asyncio.get_running_loop()
         connection = Connection(self, secrets.token_urlsafe(11) + "=", client)
         self._connections[connection.id] = connection
@@ -97,7 +97,7 @@ class WebsocketApi:
         return connection
 
     async def call(self, route: str, event: dict[str, Any]) -> dict[str, Any]:
-        """Run one of the app's functions; a broken one answers 500, as API Gateway does."""
+        """Run one of the app's functions; if it raises, the answer is 500, as on API Gateway."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, route, event)
 
     def _run(self, route: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -112,13 +112,13 @@ class WebsocketApi:
         return result
 
     async def ended(self, connection: Connection) -> None:
-        """Forget a connection and tell the app."""
+        """Remove a connection and call the app's ``$disconnect``."""
         if self._connections.pop(connection.id, None) is not None:
             await self.call("$disconnect", connection.event("DISCONNECT", "$disconnect"))
 
     def end_what_is_left(self) -> None:
-        """Tell the app of the connections that a killed server could not: they ended with its process."""
-        # Imported here: the app reads its settings once, after the caller has put them in place.
+        """Call ``$disconnect`` for connections left over by a killed server: they ended with its process."""
+        # Imported here: the app reads its settings at import, after the caller has set them.
         from chalicelib.deviceconnect.tables import ConnectionItem
 
         for left in ConnectionItem.scan(ConnectionItem.sk == "CONNECTION"):
@@ -143,11 +143,11 @@ class WebsocketApi:
             self._loop.call_soon_threadsafe(found.end)
 
     def stop(self) -> None:
-        """Take no more work."""
+        """Accept no further calls."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, wish: Mapping[str, str]) -> None:
-        """Serve one client of the text dialect, within API Gateway's limits. ``wish``: what its path says already."""
+        """Serve one client of the text dialect, with API Gateway's limits. ``wish``: the query implied by its path."""
         await receive()  # websocket.connect
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) | dict(wish)
@@ -200,7 +200,7 @@ class WebsocketApi:
 
 
 class Connection:
-    """One connection, seen from its client: also what the local gateway uses for clients of the binary dialect."""
+    """One connection from the client's side; the local gateway also uses it for clients of the binary dialect."""
 
     def __init__(self, api: WebsocketApi, connection: str, client: str) -> None:
         self.id = connection
@@ -214,7 +214,7 @@ class Connection:
 
     @property
     def has_room(self) -> bool:
-        """Whether a message can be put without waiting."""
+        """Whether a message can be queued without waiting."""
         return self._queue.qsize() < WINDOW
 
     @property
@@ -223,7 +223,7 @@ class Connection:
         return time.monotonic() - self._active
 
     def event(self, kind: str, route: str) -> dict[str, Any]:
-        """What API Gateway hands to a function of this connection."""
+        """The event that API Gateway passes to a function for this connection."""
         return {
             "requestContext": {
                 "routeKey": route,
@@ -240,7 +240,7 @@ class Connection:
         }
 
     async def send(self, text: str) -> None:
-        """A message of the client: the app has handled it when this returns, so one's messages stay in order."""
+        """Pass a client's message to the app; returns when it is handled, which keeps a client's messages in order."""
         if self._ended:
             raise Closed
         self._active = time.monotonic()
@@ -264,18 +264,18 @@ class Connection:
         return text
 
     async def close(self) -> None:
-        """The client has gone."""
+        """End the connection from the client's side."""
         self.end()
         await asyncio.gather(*self._running)
         await self._api.ended(self)
 
     def put(self, text: str) -> None:
-        """Hand a message to the client."""
+        """Queue a message for the client."""
         if not self._ended:
             self._queue.put_nowait(text)
 
     async def put_when_room(self, text: str) -> bool:
-        """Hand a message to the client as soon as it has taken enough of the others; False if it never does."""
+        """Queue a message for the client as soon as there is room; False if that takes too long."""
         try:
             async with asyncio.timeout(PATIENCE):
                 while not self.has_room and not self._ended:
@@ -287,7 +287,7 @@ class Connection:
         return not self._ended
 
     def end(self) -> None:
-        """End it from the server's side."""
+        """End the connection from the server's side."""
         if not self._ended:
             self._ended = True
             self._queue.put_nowait(None)

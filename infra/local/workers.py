@@ -1,4 +1,4 @@
-"""Runs the app's schedules and queue workers, as EventBridge and Lambda's event sources do on AWS."""
+"""Runs the app's schedules and queue workers, like EventBridge and Lambda's event sources on AWS."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 log = logging.getLogger("local.workers")
 
 TIMEOUT = 900.0
-"""Seconds that a function may run, as on Lambda. Nothing ends it here; it is what the context says."""
+"""Seconds that a function may run, as the Lambda context reports. It is not enforced here."""
 
 POLL = 1
-"""Seconds that one long poll waits for a message; a stop waits as long at most."""
+"""Seconds that one long poll waits for a message; stopping takes at most as long."""
 
 HOLD = 60
-"""Seconds that a message stays with its worker if the whole server dies. No worker shares its queue with
-another, so a message that is worked on for longer is still handled once."""
+"""Visibility timeout in seconds: when a message is delivered again after the whole server was killed. Each queue has
+only one worker, so a message that takes longer is still handled once."""
 
 RETRY = 10
 """Seconds until a failed message is tried again. On AWS it is the queue's visibility timeout."""
 
 BATCH = 10
-"""Messages that SQS hands out at once at most."""
+"""Maximum messages of one receive call of SQS."""
 
 HOPELESS = 100
-"""A message that failed so often in a drain is in a queue that never gives up: the test would never end."""
+"""Failures of a message after which a drain gives up: without a redrive policy, the drain would never end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A function that is due at times."""
+    """A function that runs on a schedule."""
 
     name: str
     expression: str
@@ -74,7 +74,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A function that takes the messages of a queue, in batches."""
+    """A function that handles the messages of a queue, in batches."""
 
     name: str
     queue: str
@@ -84,7 +84,7 @@ class Queue:
     sqs: Any
 
     def take(self, wait: int, retry: int) -> list[dict[str, Any]]:
-        """Receive one batch and hand it over; which messages there were.
+        """Receive one batch and call the function with it; returns the messages.
 
         Handled ones are deleted; failed ones come again after ``retry`` seconds, or go where the queue's redrive
         policy sends them.
@@ -109,7 +109,7 @@ class Queue:
         return messages
 
     def _failed(self, messages: list[dict[str, Any]]) -> set[str]:
-        """Call the function; the ids of the messages that it could not handle."""
+        """Call the function; returns the ids of the messages that it could not handle."""
         everything = {message["MessageId"] for message in messages}
         event = {"Records": [self._record(message) for message in messages]}
         try:
@@ -169,13 +169,13 @@ class Workers:
             self._spawn(queue.name, self._keep_taking, queue)
 
     def stop(self) -> None:
-        """Stop once what runs is done."""
+        """Stop after the running functions have finished."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
 
     def fire(self, name: str | None = None) -> None:
-        """Fire one schedule, or all of them, as if due.
+        """Call the function of one schedule, or of all, as if they were due.
 
         Raises:
             LookupError: there is no such schedule.
@@ -187,10 +187,10 @@ class Workers:
             schedule.fire()
 
     def drain(self) -> int:
-        """Handle messages until no queue has any; how many were taken. Failed ones are tried again at once.
+        """Handle messages until all queues are empty; returns how many were taken. Failed ones are tried again at once.
 
         Raises:
-            RuntimeError: a message fails for ever, in a queue without a redrive policy.
+            RuntimeError: a message fails every time, in a queue without a redrive policy.
         """
         taken = 0
         while batch := [message for queue in self.queues for message in queue.take(wait=0, retry=0)]:
@@ -201,7 +201,7 @@ class Workers:
         return taken
 
     def run_once(self) -> int:
-        """What a minute brings: every schedule once, then all messages; how many of these there were."""
+        """Run every schedule once, then handle all messages; returns how many messages there were."""
         self.fire()
         return self.drain()
 
@@ -217,7 +217,7 @@ class Workers:
                 schedule.fire()
             except Exception:
                 log.exception("schedule %s failed", schedule.name)
-            # Late or slow runs are not made up for: a schedule has to bear being skipped.
+            # Missed runs are not repeated, so a schedule's function must tolerate being skipped.
             due = next_after(schedule.expression, max(due, datetime.now(UTC)))
 
     def _keep_taking(self, queue: Queue) -> None:

@@ -1,14 +1,14 @@
-"""``python -m infra.relay``: serves until SIGTERM, then stops without dropping anybody.
+"""``python -m infra.relay``: serves until SIGTERM, then ends its connections gradually and stops.
 
-| variable | what it is |
+| variable | meaning |
 |---|---|
 | ``RELAY_WEBSOCKETS`` | the WebSocket API: ``wss://HOST/STAGE`` |
 | ``RELAY_REST`` | the REST API's host: ``https://HOST`` |
-| ``RELAY_PORT`` | where to listen (8080); TLS ends in front of the relay |
-| ``RELAY_CA`` | a CA to trust beside the usual ones; empty: none |
-| ``RELAY_NOTICE`` | seconds between SIGTERM and the first websocket that is ended (10) |
-| ``RELAY_PATIENCE`` | seconds that the answer to an upload may wait until it is verified (55) |
-| ``RELAY_SPREAD`` | seconds over which they are ended (60) |
+| ``RELAY_PORT`` | the port to listen on (8080); the load balancer in front terminates TLS |
+| ``RELAY_CA`` | a CA to trust in addition to the system's; empty: none |
+| ``RELAY_NOTICE`` | seconds between SIGTERM and ending the first websocket (10) |
+| ``RELAY_PATIENCE`` | maximum seconds that an upload waits for its artifact to be verified (55) |
+| ``RELAY_SPREAD`` | seconds over which the websockets are ended (60) |
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ async def _serve(service: Service, port: int) -> None:
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The relay listens for signals itself."""
+        """Leave signals to the relay's own handlers."""
         yield
 
 

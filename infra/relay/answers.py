@@ -1,4 +1,4 @@
-"""Answers to requests, in the shape that all routes have."""
+"""Answers to requests, in the format that all routes use."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def protected(send: Send) -> Send:
-    """``send`` for an ASGI app, with ``request.NO_SNIFFING`` in every answer.
+    """Wrap an ASGI ``send`` so that every answer has the headers ``request.NO_SNIFFING``.
 
-    That includes refused websockets, and objects of the bucket that are passed on.
+    That includes refused websockets and objects streamed from the bucket.
     """
 
     async def sending(message: dict[str, Any]) -> None:
@@ -36,9 +36,9 @@ _LATER = frozenset({429, 503})
 
 
 def come_back(status: int, given: str = "") -> dict[str, str]:
-    """The header ``retry-after`` where a status asks a client to come back later: as the server gave it, else drawn.
+    """The header ``retry-after`` for statuses that need it: the server's value, otherwise a random one.
 
-    Clients that are refused together are given different times.
+    Random times keep clients that are refused together from all coming back together.
     """
     if status not in _LATER:
         return {}
@@ -53,7 +53,7 @@ class Answers:
         self._send = send
 
     async def begin(self, status: int, headers: dict[str, str]) -> None:
-        """The head of an answer."""
+        """Send status and headers."""
         always = {
             REQUEST_ID: self.request_id,
             "cache-control": "no-store",
@@ -62,13 +62,13 @@ class Answers:
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def body(self, data: bytes, *, more: bool = False) -> None:
-        """A piece of its body; the last without ``more``."""
+        """Send a piece of the body; the last piece has ``more`` false."""
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def refuse(self, status: int, body: dict[str, Any], *, more: bool = False) -> None:
-        """An answer that says why not: ``body`` holds ``error``, and what else there is to say.
+        """Send an error; ``body`` holds ``error`` and any further members.
 
-        With ``more`` the request stays in the caller's hands until an empty :meth:`body`.
+        With ``more`` the answer stays open until the caller sends an empty :meth:`body`.
         """
         data = msgspec.json.encode(body | {"request_id": self.request_id})
         headers = {"content-type": "application/json", "content-length": str(len(data))}

@@ -29,17 +29,17 @@ _SLEEP_MS = 100
 
 
 class Relay:
-    """Serves the relay's paths; :meth:`serves` tells which they are, so that others can serve the rest of a host."""
+    """Serves the relay's paths; another app can serve those for which :meth:`serves` is false."""
 
     def __init__(self, upstream: Upstream, recordings: Recordings, api: Api | None = None) -> None:
-        """``api``: takes uploads of artifacts; without one they are not the relay's."""
+        """``api`` takes uploads of artifacts; without it the relay does not serve their path."""
         self._upstream = upstream
         self._recordings = recordings
         self._api = api
 
     @staticmethod
     def wish(scope: Scope) -> dict[str, str] | None:
-        """What a websocket at one of Mender's paths wants, as the query of a WebSocket API; None for other paths."""
+        """The WebSocket API's query for a websocket at one of Mender's paths; None for other paths."""
         path = _path(scope)
         found = _DEVICE_PATH.fullmatch(path)
         if found is not None and found[2] == "connect":
@@ -47,7 +47,7 @@ class Relay:
         return {} if path == DEVICE else None
 
     def serves(self, scope: Scope) -> bool:
-        """Whether this request or websocket is the relay's."""
+        """Whether the relay serves this request or websocket."""
         path = _path(scope)
         if scope["type"] == "websocket":
             return Relay.wish(scope) is not None or bool(_PLAYBACK_PATH.fullmatch(path))
@@ -57,7 +57,7 @@ class Relay:
         return bool(found and scope["method"] in _VERBS.get(found[2], ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or websocket that is the relay's."""
+        """Serve a request or websocket for which :meth:`serves` is true."""
         path = _path(scope)
         if self._api is not None and path == uploads.PATH:
             serve = uploads.upload if scope["method"] == "POST" else uploads.pass_on
@@ -90,6 +90,6 @@ class Relay:
 
 
 def _path(scope: Scope) -> str:
-    """The path in its usual spelling, percent-encoded: an escaped slash belongs to a name."""
+    """The path in normalized percent-encoding; an escaped slash stays escaped, as it is part of a name."""
     raw = scope.get("raw_path")
     return plain(quote(scope["path"]) if raw is None else raw.decode("latin-1"))

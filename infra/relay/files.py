@@ -1,4 +1,4 @@
-"""File transfers over HTTP: the relay plays the user of a session (``docs/behaviour.md#file-transfers``)."""
+"""File transfers over HTTP: the relay acts as the user of a session (``docs/behaviour.md#file-transfers``)."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ PATIENCE: float = limits.FILE_STEP
 """Maximum seconds for one step of a device."""
 _FIELDS = frozenset({"path", "uid", "gid", "mode"})
 _DIGITS = {8: re.compile("[0-7]{1,20}"), 10: re.compile("[0-9]{1,20}")}
-"""Numbers of a base. Python's ``int`` would also take "1_0", "0o7", signs and digits of other scripts."""
+"""Accepted numbers, by base. Python's ``int`` would also take "1_0", "0o7", signs and digits of other scripts."""
 
 
 class Session:
-    """A session with a device that this process leads."""
+    """A session with a device, in which this process is the user's side."""
 
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
@@ -53,7 +53,7 @@ class Session:
         """The device's next message.
 
         Raises:
-            TransferError: 408, there was none in time; 500, the session has ended.
+            TransferError: 408, no message arrived in time; 500, the session has ended.
         """
         while not self._due:
             try:
@@ -70,7 +70,7 @@ class Session:
 
 
 async def run(steps: Steps, session: Session, *, outcome: Callable[[Any], Awaitable[Any]]) -> None:
-    """Carry out a transfer's steps; ``outcome`` handles those that concern HTTP.
+    """Carry out the steps of a transfer; ``outcome`` handles those that concern HTTP.
 
     Raises:
         TransferError: it failed.
@@ -85,7 +85,7 @@ async def run(steps: Steps, session: Session, *, outcome: Callable[[Any], Awaita
         reply = failure = None
         try:
             if isinstance(step, Message):
-                with suppress(Closed):  # then the next message does not come, and says so
+                with suppress(Closed):  # the next receive then reports that the session has ended
                     await session.send(step)
             elif isinstance(step, Receive):
                 reply = await session.receive()
@@ -98,7 +98,7 @@ async def run(steps: Steps, session: Session, *, outcome: Callable[[Any], Awaita
 
 
 async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, device: str, path: str) -> None:
-    """``GET .../devices/{id}/download?path=``: the file, streamed as it comes; ``HEAD``: its facts only."""
+    """``GET .../devices/{id}/download?path=``: the file, streamed as it arrives; ``HEAD``: only the headers."""
     answers = Answers(scope, send)
     begun = False
     head = scope["method"] == "HEAD"
@@ -121,7 +121,7 @@ async def download(scope: Scope, read: Read, send: Send, upstream: Upstream, *, 
         await _with_session(scope, upstream, device, steps, outcome)
     except TransferError as error:
         if begun:
-            raise  # too late for a status: the connection is cut, so nobody takes half a file for a whole one
+            raise  # Too late for an error status: cut the connection, so that half a file is not taken for a whole one.
         await answers.refuse(error.status, {"error": error.text})
     else:
         await answers.body(b"")
@@ -135,7 +135,7 @@ async def _until_gone(read: Read) -> None:
 
 
 async def upload(scope: Scope, read: Read, send: Send, upstream: Upstream, *, device: str) -> None:
-    """``PUT .../devices/{id}/upload``: a form of path, uid, gid, mode, and the file."""
+    """``PUT .../devices/{id}/upload``: a form with path, uid, gid, mode and the file."""
     answers = Answers(scope, send)
     form: Form | None = None
 
@@ -179,7 +179,7 @@ async def _with_session(
         why = "device disconnected" if disconnected else _text(refused.body)
         raise TransferError(409 if disconnected else refused.status, why) from refused
     try:
-        # Whoever may not do this learns that first, before anything else is judged.
+        # Missing permission is reported first, before other errors.
         await run(await steps(), Session(socket), outcome=outcome)
     finally:
         await socket.close()
@@ -207,8 +207,8 @@ def _wanted(fields: dict[str, str]) -> dict[str, Any]:
 def _checked(path: str) -> str:
     """A path on a device.
 
-    Bytes that are no UTF-8 come as halves of surrogate pairs. They are refused: the envelope holds text, and with
-    anything else in their place, another file would be read or written.
+    Bytes that are not UTF-8 arrive as lone surrogates. They are refused: the envelope holds text, and replacing them
+    would name another file.
     """
     if not path.startswith("/"):
         raise TransferError(400, "path: must be an absolute path")

@@ -1,4 +1,4 @@
-"""Multipart forms, parsed on the event loop while they arrive: fields, then a file, which comes last."""
+"""Multipart forms, parsed on the event loop while they arrive: fields first, then one file at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PARTS = 16
 
 
 class FormError(Exception):
-    """The body is no such form; ``status`` is the HTTP status that says so."""
+    """The body is not a valid form; ``status`` is the HTTP status to answer with."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -26,15 +26,15 @@ class FormError(Exception):
 
 @dataclass(slots=True)
 class Form:
-    """``fields`` that came before the file, and the file in pieces, to be read once.
+    """``fields`` are those before the file; the file comes in pieces and can be read once.
 
-    Bytes of a field that are no UTF-8 are halves of surrogate pairs (PEP 383).
+    Bytes of a field that are not UTF-8 become lone surrogates (PEP 383).
     """
 
     fields: dict[str, str]
     file: AsyncIterator[bytes]
     frame: int
-    """Bytes of the body that are not the file's, as long as the file comes last and nothing follows the form."""
+    """Bytes of the body that are not part of the file, if the file comes last and nothing follows the form."""
 
 
 async def read_form(
@@ -45,10 +45,10 @@ async def read_form(
     file: str,
     most: int,
 ) -> Form:
-    """Read a form up to its file. What comes behind the file is not looked at.
+    """Read a form up to its file. Parts after the file are ignored.
 
     Raises:
-        FormError: it is none, or has no such file.
+        FormError: it is not a form, or has no such file.
     """
     header = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
     kind, options = parse_options_header(header)
@@ -92,7 +92,7 @@ async def read_form(
 
 
 def _frame(start: bytes, delimiter: bytes, parts: int) -> int:
-    """Bytes in front of a file that comes after so many other parts, and behind it. ``start``: of the body."""
+    """Bytes before and after a file that is preceded by so many parts. ``start``: the beginning of the body."""
     place = start.find(delimiter)
     for _ in range(parts):
         place = start.find(b"\r\n" + delimiter, place + len(delimiter))

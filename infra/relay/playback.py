@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 SLEEP_MOST = 10_000
-"""Milliseconds between two messages at most."""
+"""Maximum milliseconds between two messages."""
 
 
 class Recordings(Protocol):
-    """Where recordings come from."""
+    """A source of recordings."""
 
     async def get(self, session: str, headers: Mapping[str, str]) -> bytes:
-        """The recording of a session, for whom ``headers`` say; raises ``Refused``."""
+        """The recording of a session, with the credentials in ``headers``; raises ``Refused``."""
 
 
 async def play(
     scope: Scope, receive: Receive, send: Send, recordings: Recordings, *, session: str, sleep_ms: int
 ) -> None:
-    """Play a session: messages as they came, ``sleep_ms`` apart; then a normal end."""
+    """Play a session: its messages, with ``sleep_ms`` between two, then a normal close."""
     await receive()  # websocket.connect
     try:
         parts = recording.unpack(await recordings.get(session, credentials(scope)))

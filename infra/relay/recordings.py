@@ -1,4 +1,4 @@
-"""Recordings, asked of the REST API with the player's own credentials."""
+"""Recordings, fetched from the REST API with the caller's credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST = 4 * limits.RECORDING
 
 
 class RestRecordings:
-    """Recordings of the server at ``url``, ``https://host``."""
+    """Recordings from the server at ``url`` (``https://host``)."""
 
     def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
         self._url = url
@@ -36,7 +36,7 @@ class RestRecordings:
     def _fetch(self, url: str, headers: Mapping[str, str]) -> bytes:
         request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  # the server's own
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS, context=self._tls) as answer:  # noqa: S310  # as above
+            with urllib.request.urlopen(request, timeout=_SECONDS, context=self._tls) as answer:  # noqa: S310
                 return bytes(answer.read(_MOST))
         except urllib.error.HTTPError as refused:
             with refused:

@@ -1,4 +1,4 @@
-"""The relay as a process: health checks, and stopping without dropping anybody."""
+"""The relay as a process: health checks, and a gradual stop."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 HEALTH = "/health"
 SERVICE_RESTART = 1012
-"""Tells a client to reconnect; it then reaches another copy of the relay."""
+"""The close code that makes a client reconnect, which reaches another copy of the relay."""
 
 
 class Service:
-    """The whole host of a relay. After :meth:`drain` has returned, nobody is left."""
+    """All paths of a relay's host. After :meth:`drain` has returned, no connection is open."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -57,11 +57,11 @@ class Service:
                 del self._open[task]
 
     async def drain(self, notice: float, spread: float) -> None:
-        """Leave: say so to whoever asks for health, then end websockets one by one, and files when they are through.
+        """Stop: fail health checks, then end websockets one by one, and wait for file transfers to finish.
 
         Args:
-            notice: seconds until the first is ended, for load balancers to notice.
-            spread: seconds over which they are ended, so that they don't all come back at once.
+            notice: seconds until the first is ended, so that load balancers notice the failed health checks.
+            spread: seconds over which they are ended, so that clients do not all reconnect at once.
         """
         self._leaving = True
         await asyncio.sleep(notice)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 KEEP_ALIVE_SECONDS = limits.CONNECT_IDLE - 60
-"""A message in time keeps API Gateway from closing a connection on which nothing else is said."""
+"""Seconds between pings; API Gateway closes connections without messages."""
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, TRY_AGAIN = 1000, 1001, 1002, 1013
 SUBPROTOCOL = "protomsg/msgpack"
@@ -42,7 +42,7 @@ _CREDENTIALS = {
 }
 
 
-async def bridge(  # one scope, its two ways, and what differs between devices and users
+async def bridge(  # an ASGI scope with its two callables, and what differs between devices and users
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -55,17 +55,17 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
 
     Args:
         scope: of the websocket, with ``receive`` and ``send``, as ASGI has them.
-        receive: what the client sends.
-        send: what it gets.
-        upstream: opens the other side.
-        query: what the other side is told of a user's wish; empty for a device.
-        most: bytes of a message's body that the client takes; None: any.
+        receive: receives from the client.
+        send: sends to the client.
+        upstream: opens the connection to the server.
+        query: the server's query for a user's connection; empty for a device.
+        most: maximum bytes of a message's body that the client takes; None: any.
     """
     await receive()  # websocket.connect
     try:
         socket = await upstream.open(credentials(scope), query, address(scope))
     except Refused as refused:
-        # A device acts upon the status alone, and its client may fail on a body; API Gateway always adds one.
+        # Device clients use only the status, and some fail on a body, which API Gateway always adds.
         await refuse(send, refused if query else Refused(refused.status, b"", refused.retry_after))
         return
     offered = scope.get("subprotocols") or []
@@ -74,7 +74,7 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
     down = asyncio.create_task(_down(socket, send, Incoming(most)))
     try:
         await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
-        # The client's own end needs no answer; the server's, or nonsense from either, is passed on.
+        # If the client closed, nothing is left to do; if the server did, or a message was malformed, close the client.
         code = next((task.result() for task in (up, down) if task.done() and not task.exception()), TRY_AGAIN)
         if code is not None:
             with suppress(RuntimeError, OSError):
@@ -87,7 +87,7 @@ async def bridge(  # one scope, its two ways, and what differs between devices a
 
 
 async def _up(receive: Receive, socket: Socket, outgoing: Outgoing) -> int | None:
-    """Client to server; the code to close the client with, None when it has gone itself.
+    """Client to server; returns the code to close the client with, None if the client has closed.
 
     A terminal writes its output in many small messages, and each costs the server the same (an invocation, and two
     writes if the session is recorded). Messages that have already arrived are joined.
@@ -105,7 +105,7 @@ async def _up(receive: Receive, socket: Socket, outgoing: Outgoing) -> int | Non
                     return None
                 while True:
                     coming = asyncio.ensure_future(receive())
-                    await asyncio.sleep(0)  # it runs as far as it can: to its end if another message has come
+                    await asyncio.sleep(0)  # let the task run once: it is done if another message has already arrived
                     following = _following(coming)
                     if following is None or not envelope.continues(message, following, limits.CONNECT_JOINED):
                         break
@@ -121,10 +121,10 @@ async def _up(receive: Receive, socket: Socket, outgoing: Outgoing) -> int | Non
 
 
 def _message(event: dict[str, Any]) -> Message | None:
-    """What a client says; None if it has gone.
+    """The client's next message; None if it has closed.
 
     Raises:
-        MalformedError: it is no envelope.
+        MalformedError: the message is not an envelope.
     """
     if event["type"] == "websocket.disconnect":
         return None
@@ -133,7 +133,7 @@ def _message(event: dict[str, Any]) -> Message | None:
 
 
 def _following(coming: asyncio.Future[dict[str, Any]]) -> Message | None:
-    """The message that has come meanwhile, if there is one. What is wrong with it shows when its turn comes."""
+    """The next message if it has already arrived. An error in it is raised when it is awaited."""
     if not coming.done() or coming.exception() is not None:
         return None
     with suppress(MalformedError):
@@ -142,7 +142,7 @@ def _following(coming: asyncio.Future[dict[str, Any]]) -> Message | None:
 
 
 async def _down(socket: Socket, send: Send, incoming: Incoming) -> int | None:
-    """Server to client; the code to close the client with."""
+    """Server to client; returns the code to close the client with."""
     while True:
         try:
             for data in await _next(socket, incoming):
@@ -151,7 +151,7 @@ async def _down(socket: Socket, send: Send, incoming: Incoming) -> int | None:
             return GOING_AWAY
         except (MalformedError, GapError):
             return TRY_AGAIN
-        except (RuntimeError, OSError):  # the client disconnected in the middle of it
+        except (RuntimeError, OSError):  # the client disconnected while it was sent to
             return None
 
 
@@ -165,9 +165,9 @@ async def _next(socket: Socket, incoming: Incoming) -> Iterator[bytes]:
 
 
 def credentials(scope: Scope) -> dict[str, str]:
-    """The headers that say who a client is; of a browser, for whose page it asks whom; of an edge, where it is.
+    """The headers to pass on: credentials, a browser's origin and host, the client's address from an edge.
 
-    A value that is not printable ASCII is none of these, and no request can be made with some of them.
+    Values that are not printable ASCII are left out: they are never valid, and some cannot be sent.
     """
     given = ((_CREDENTIALS.get(name), value.decode("latin-1")) for name, value in scope["headers"])
     found = {name: value for name, value in given if name and value.isascii() and value.isprintable()}
@@ -177,7 +177,7 @@ def credentials(scope: Scope) -> dict[str, str]:
 
 
 def address(scope: Scope) -> str:
-    """Where a client comes from."""
+    """The client's address."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
@@ -185,7 +185,7 @@ def address(scope: Scope) -> str:
 async def refuse(send: Send, refused: Refused) -> None:
     """Answer a handshake with the status that the server gave.
 
-    API Gateway does not pass ``Retry-After`` on, so a client that should come back later is told a time here.
+    API Gateway does not pass ``Retry-After`` on, so it is added here where a client should come back later.
     """
     headers = [(b"content-length", str(len(refused.body)).encode())]
     if refused.body:

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from chalicelib.deviceconnect.rules.envelope import Message
 
 _SESSIONS = 256
-"""Sessions of one connection that are counted; the longest unused one makes room."""
+"""Maximum sessions of one connection with a counter; beyond it the least recently used one is dropped."""
 
 _OVERTAKEN = 0.5
-"""Seconds that the first message of a source is held that began before."""
+"""Seconds to hold a source's first message if its number shows that earlier ones are missing."""
 _LOST = 30.0
 """Seconds after which a missing message counts as lost."""
 
 
 @dataclass(slots=True)
 class Outgoing:
-    """Numbers what a client sends: a device's messages session by session; a user has one, whatever it calls it."""
+    """Numbers a client's messages: a device's per session; a user has one session, whatever its id."""
 
     one_session: bool = False
     _sent: OrderedDict[str, int] = field(default_factory=OrderedDict)
@@ -42,9 +42,9 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Incoming:
-    """Puts what comes for a client in order again, and cuts it to what the client takes.
+    """Restores the order of messages to a client, and splits them to the size that the client takes.
 
-    ``most``: bytes of a message's body; None takes any.
+    ``most``: maximum bytes of a message's body; None: any.
     """
 
     most: int | None = None
@@ -52,25 +52,25 @@ class Incoming:
 
     @property
     def patience(self) -> float | None:
-        """Seconds until :meth:`lapse` is due if nothing comes; None: never."""
+        """Seconds until :meth:`lapse` is due if no frame arrives; None: never."""
         held = [order for order in self._orders.values() if order.waiting]
         if not held:
             return None
         return _LOST if all(order.has_begun for order in held) else _OVERTAKEN
 
     def messages(self, text: str) -> Iterator[bytes]:
-        """What is due for the client now that this frame has come.
+        """The messages that can be sent to the client now that this frame has arrived.
 
         Raises:
-            MalformedError: it is no frame of the server's.
-            GapError: a message before it was lost.
+            MalformedError: it is not a frame of the server.
+            GapError: an earlier message was lost.
         """
         frame = dialect.from_server(text)
         for data in self._due(frame):
             yield from self._pieces(data)
 
     def lapse(self) -> Iterator[bytes]:
-        """What is due now that nothing came for ``patience`` seconds.
+        """The messages that can be sent after ``patience`` seconds without a frame.
 
         Raises:
             GapError: a message was lost.

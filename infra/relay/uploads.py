@@ -4,8 +4,8 @@ It uses the public API with the caller's own token: it requests a link, writes t
 polls until the worker has verified it. The answer is therefore the API's own, whether the artifact was accepted or
 refused.
 
-A link takes a file of known length only. It is known by the form's ``size``, as mender-cli sends it, or by the
-request's ``Content-Length``, less what frames the file; a short file of unknown length is collected first.
+A link takes only a file of known length. The length comes from the form's ``size``, as mender-cli sends it, or from the
+request's ``Content-Length`` minus the rest of the form; a short file of unknown length is buffered first.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ PATH = "/api/management/v1/deployments/artifacts"
 AT_ONCE = 16
 """Simultaneous uploads; further ones wait."""
 EACH = 4
-"""The share of one token, so that slow uploads do not block everybody."""
+"""Simultaneous uploads of one token, so that one caller's slow uploads do not block others."""
 SECONDS = 3900.0
-"""Seconds for a file to arrive: the lifetime of its link, and some minutes more."""
+"""Seconds for a file to arrive: the lifetime of its link and a few minutes more."""
 COLLECTED = 8 * limits.MIB
 """Maximum bytes of a file of unknown length, which is buffered."""
 ASK_AGAIN = (0.2, 0.3, 0.5, 1.0, 2.0)
@@ -61,8 +61,8 @@ _FIELDS = frozenset({"artifact_id", "description", "size"})
 _SHORT = "reading artifact error: the file is shorter than the given size"
 
 
-class Answered(Exception):  # named for what happened
-    """The API refused; its answer is that to the upload."""
+class Answered(Exception):  # an outcome, not an error
+    """The API refused; its answer becomes the upload's."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"refused with {status}")
@@ -80,10 +80,10 @@ class Call:
 
 
 class Api:
-    """The REST API at ``url``, and the bucket by its links."""
+    """Calls the REST API at ``url``, and writes to the bucket through links."""
 
     def __init__(self, url: str, tls: ssl.SSLContext | None = None, *, patience: float = PATIENCE) -> None:
-        """``patience``: seconds that an upload may wait for its verdict."""
+        """``patience``: seconds that an upload may wait for its artifact to be verified."""
         self._url = url
         self._tls = tls
         self.patience = patience
@@ -92,12 +92,12 @@ class Api:
 
     @contextmanager
     def turn(self, headers: Mapping[str, str]) -> Iterator[None]:
-        """Count an upload of a caller, whom the API has let in, while the block runs.
+        """Count an upload of an authenticated caller while the block runs.
 
         Raises:
-            FormError: they have as many as they may.
+            FormError: the caller already has the maximum.
         """
-        # What a token claims can't be written in two ways, as what is around it can. Cookies are all counted as one.
+        # Count by a token's claims, as the rest of it can be written in several ways. All cookies count as one caller.
         caller = "".join(headers.get("Authorization", "").split(".")[1:2])
         if self._callers[caller] >= EACH:
             raise FormError(429, "too many uploads at the same time; try again later")
@@ -106,7 +106,7 @@ class Api:
             yield
         finally:
             self._callers[caller] -= 1
-            self._callers += Counter()  # forgets those at 0
+            self._callers += Counter()  # removes counts of 0
 
     async def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Call:
         """Call the API.
@@ -118,10 +118,10 @@ class Api:
         return await asyncio.to_thread(self._send, method, self._url + path, sent, body)
 
     async def put(self, url: str, length: int, file: AsyncIterator[bytes]) -> int:
-        """Write ``length`` bytes by a link, as they come; the bucket's status.
+        """Write ``length`` bytes to a link as they arrive; returns the bucket's status.
 
         Raises:
-            FormError: the form breaks off.
+            FormError: the form is incomplete.
             OSError: the bucket can't be reached.
         """
         loop = asyncio.get_running_loop()
@@ -140,7 +140,7 @@ class Api:
             except (BrokenPipeError, ConnectionResetError):
                 if method != "PUT":
                     raise
-                # It refused in the middle of the file, and may have said why.
+                # The bucket refused in the middle of the file, and may have answered.
             answer = connection.getresponse()
             return Call(answer.status, answer.headers, answer.read(_MOST))
         except http.client.HTTPException as error:
@@ -155,7 +155,7 @@ class Api:
 
 
 def _pulled(file: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """The file, for another thread. Nothing is read ahead: a slow bucket slows its client down."""
+    """The file, for another thread. Nothing is read ahead, so a slow bucket slows the client down."""
 
     async def following() -> bytes:
         return await anext(file, b"")
@@ -165,7 +165,7 @@ def _pulled(file: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iter
 
 
 async def upload(scope: Scope, read: Read, send: Send, api: Api) -> None:
-    """``POST .../artifacts``: a form of an artifact."""
+    """``POST .../artifacts``: a form with an artifact."""
     answers = Answers(scope, send)
     try:
         artifact_id, is_verified = await _upload(scope, read, api, answers.request_id)
@@ -177,14 +177,14 @@ async def upload(scope: Scope, read: Read, send: Send, api: Api) -> None:
         log.warning("an upload failed: %s", error)
         await _refuse(answers, read, 503, {"error": "service unavailable"})
     else:
-        # 202: it is all there, and the artifact appears once the worker has come to it.
+        # 202: the file has been received, and the artifact appears once the worker has verified it.
         status = 201 if is_verified else 202
         await answers.begin(status, {"location": f"{PATH}/{artifact_id}", "content-length": "0"})
         await answers.body(b"")
 
 
 async def pass_on(scope: Scope, read: Read, send: Send, api: Api) -> None:
-    """What else is asked of this path is for the API: an edge that goes by paths alone sends it here as well."""
+    """Pass other methods at this path on to the API: an edge that routes by path alone sends them here too."""
     answers = Answers(scope, send)
     query = scope["query_string"].decode("latin-1")
     headers = credentials(scope) | {"X-Forwarded-For": address(scope), "X-MEN-RequestID": answers.request_id}
@@ -199,7 +199,7 @@ async def pass_on(scope: Scope, read: Read, send: Send, api: Api) -> None:
 
 
 async def _refuse(answers: Answers, read: Read, status: int, body: dict[str, Any]) -> None:
-    """Answer, and take in some more of the file: a client that is cut off while it sends may not see the answer."""
+    """Answer, and read more of the file: a client that is cut off while sending may not see the answer."""
     await answers.refuse(status, body, more=True)
     left = LINGER_BYTES
     with suppress(TimeoutError):
@@ -213,7 +213,7 @@ async def _refuse(answers: Answers, read: Read, status: int, body: dict[str, Any
 
 
 async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> tuple[str, bool]:
-    """The id that the artifact has or will have, and whether it is there already."""
+    """Returns the artifact's id, and whether the artifact already exists."""
     headers = credentials(scope) | {"X-Forwarded-For": address(scope), "X-MEN-RequestID": request_id}
     form = await read_form(scope, read, fields=_FIELDS, file="artifact", most=limits.ARTIFACT_UPLOAD)
     # The API checks the caller and the fields before the file is sent.
@@ -231,10 +231,10 @@ async def _upload(scope: Scope, read: Read, api: Api, request_id: str) -> tuple[
 
 
 async def _measured(scope: Scope, form: Form) -> tuple[int, AsyncIterator[bytes]]:
-    """How long the file is, and the file.
+    """The file's length, and the file.
 
     Raises:
-        FormError: nobody says how long it is, and it is too long to be collected.
+        FormError: its length is not known, and it is too long to buffer.
     """
     if size := int(form.fields.get("size", "").strip() or 0):
         return size, form.file
@@ -257,7 +257,7 @@ async def _exactly(file: AsyncIterator[bytes], length: int) -> AsyncIterator[byt
     """The first ``length`` bytes.
 
     Raises:
-        FormError: there are fewer, or they take too long.
+        FormError: there are fewer, or they do not arrive in time.
     """
     left, ends = length, asyncio.get_running_loop().time() + SECONDS
     while left > 0:
@@ -273,10 +273,10 @@ async def _exactly(file: AsyncIterator[bytes], length: int) -> AsyncIterator[byt
 
 
 async def _verified(api: Api, place: str, headers: Mapping[str, str]) -> bool:
-    """Wait until the worker has looked at the file; False if that takes too long.
+    """Wait until the worker has verified the file; False if that takes too long.
 
     Raises:
-        Answered: it is no artifact that the tenant can have.
+        Answered: it is not an artifact that the tenant can have.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(api.patience):
@@ -297,11 +297,11 @@ async def _verdict(api: Api, place: str, headers: Mapping[str, str]) -> None:
 
 
 def _good(answer: Call) -> dict[str, Any]:
-    """What an answer says.
+    """The JSON of a successful answer.
 
     Raises:
-        Answered: it is a refusal.
-        ConnectionError: it is not the API's.
+        Answered: the API refused.
+        ConnectionError: the answer does not come from the API.
     """
     try:
         document = json.loads(answer.body or b"{}")

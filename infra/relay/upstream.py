@@ -1,4 +1,4 @@
-"""The text side: a websocket of API Gateway for each client."""
+"""The server's side: one websocket to API Gateway for each client, in the text dialect."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _OPEN_SECONDS = 15
 
 
-class Refused(Exception):  # named for what happened
-    """The server did not let a client in; ``status`` and ``body`` are its answer.
+class Refused(Exception):  # an outcome, not an error
+    """The server refused a client; ``status`` and ``body`` are its answer.
 
     ``retry_after``: seconds to wait as the server gave them; empty if it gave none.
     """
@@ -34,8 +34,8 @@ class Refused(Exception):  # named for what happened
         self.retry_after = retry_after
 
 
-class Closed(Exception):  # named for what happened
-    """The server's side has ended."""
+class Closed(Exception):  # an outcome, not an error
+    """The connection to the server has ended."""
 
 
 class Socket(Protocol):
@@ -55,7 +55,7 @@ class Upstream(Protocol):
     """Opens connections to the session logic."""
 
     async def open(self, headers: Mapping[str, str], query: Mapping[str, str], client: str) -> Socket:
-        """A new one for a client that brought ``headers`` and comes from the address ``client``; raises ``Refused``."""
+        """Open one for a client with these headers and the address ``client``; raises ``Refused``."""
 
 
 class ApiGateway:
@@ -76,9 +76,9 @@ class ApiGateway:
                 compression=None,
                 user_agent_header=None,
                 open_timeout=_OPEN_SECONDS,
-                ping_interval=None,  # API Gateway counts messages only; the relay sends one in time
+                ping_interval=None,  # API Gateway's idle timeout counts only messages; the relay sends them itself
                 max_size=limits.CONNECT_TEXT,
-                max_queue=4,  # a slow client slows its server down
+                max_queue=4,  # small, so that a slow client slows the server down
                 write_limit=limits.CONNECT_FRAME,
                 proxy=None,
             )
@@ -99,7 +99,7 @@ class _Connection:
         try:
             if len(text) <= limits.CONNECT_FRAME:
                 await self._connection.send(text)
-            else:  # one message in frames as API Gateway takes them
+            else:  # one message, in frames of the size that API Gateway takes
                 await self._connection.send(
                     text[start : start + limits.CONNECT_FRAME] for start in range(0, len(text), limits.CONNECT_FRAME)
                 )
