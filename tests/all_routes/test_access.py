@@ -87,7 +87,7 @@ def test_every_route_is_in_one_of_the_tables(user_routes: list[Route]):
     assert not TABLE.keys() & (PLAIN.keys() | READS)
 
 
-def test_every_route_requires_what_the_table_says(user_routes: list[Route]):
+def test_every_route_requires_the_permission_in_the_table(user_routes: list[Route]):
     declared = {route.name: (route.spec.permission, route.spec.sign_in) for route in user_routes}
 
     said = {name: (access.permission, access.sign_in) for name, access in TABLE.items()}
@@ -341,7 +341,7 @@ def test_only_administrators_can_shorten_the_retention_of_the_audit_log(
     assert api.put(place, json={"audit_days": 30}).status_code == 204
 
 
-def test_a_role_with_a_scope_cannot_change_what_belongs_to_the_whole_tenant(
+def test_a_role_with_a_scope_cannot_change_data_of_the_whole_tenant(
     api: httpx2.Client, sign_in: SignsIn, tenant: Tenant, user_routes: list[Route]
 ):
     sets = [scoped(name, "in") for name in sorted(rules.SCOPES[rules.GROUPS])]

@@ -243,7 +243,7 @@ def test_only_existing_releases_can_be_used(catalog: Catalog) -> None:
     assert list(failure.value.failed) == ["release"]
 
 
-def test_candidates_have_what_a_deployment_needs(catalog: Catalog) -> None:
+def test_candidates_have_the_members_that_a_deployment_needs(catalog: Catalog) -> None:
     first = catalog.put("app", ("pi", "bbb"), depends={"slot": "a", "region": ["eu", "us"]})
     assert [one.id for one in service.candidates(catalog.tenant, "app")] == [first]
     second = catalog.put("app", ("x86",), payload=b"larger" * 100)

@@ -165,7 +165,7 @@ def check(answer: Response, asked: Operation) -> None:
 
 
 @pytest.mark.parametrize("asked", fuzzed(), ids=lambda asked: f"{asked.method} {asked.path}")
-def test_no_request_makes_a_5xx(
+def test_no_request_causes_a_5xx(
     asked: Operation,
     operations: dict[Operation, APIOperation[Any, Any, Any, Any]],
     server: LocalServer,

@@ -38,7 +38,7 @@ def test_the_figures_are_those_of_the_model(api: httpx2.Client) -> None:
         ]
 
 
-def test_what_is_not_said_is_as_usual(api: httpx2.Client) -> None:
+def test_missing_parameters_have_default_values(api: httpx2.Client) -> None:
     found = api.get(COST).json()
 
     assert found["levers"] == {
@@ -70,12 +70,12 @@ def test_what_is_not_said_is_as_usual(api: httpx2.Client) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_number_within_the_bounds_is_refused(api: httpx2.Client, query: dict[str, Any]) -> None:
+def test_invalid_numbers_are_refused(api: httpx2.Client, query: dict[str, Any]) -> None:
     refused = api.get(COST, params=query)
 
     assert refused.status_code == 400
     assert refused.json()["error"].startswith(f"{next(iter(query))}: must be a number from ")
 
 
-def test_only_who_manages_the_settings_sees_it(sign_in: SignIn, tenant: Tenant) -> None:
+def test_only_users_who_manage_the_settings_see_the_estimate(sign_in: SignIn, tenant: Tenant) -> None:
     assert sign_in(tenant, "RBAC_ROLE_OBSERVER").get(COST).status_code == 403

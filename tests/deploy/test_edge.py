@@ -55,7 +55,7 @@ def test_the_edge_can_send_operators_to_a_gateway_that_keeps_names_in_paths() ->
 
 
 @pytest.mark.parametrize("pattern", sorted(relay_paths()))
-def test_the_relay_serves_what_the_edge_sends_it(pattern: str) -> None:
+def test_the_relay_serves_all_paths_that_the_edge_routes_to_it(pattern: str) -> None:
     relay = Relay(None, None, Api("https://api"))  # type: ignore[arg-type]  # it only tells what it serves
     method = "PUT" if pattern.endswith("/upload") else "GET"
     path = pattern.replace("*", "some-id")

@@ -22,7 +22,7 @@ def counts(document, name: str) -> dict[str, int]:
     return {kind: count for kind, count in found.items() if kind != "queue"}
 
 
-def test_what_failed_is_redriven_and_what_makes_no_sense_is_dropped(
+def test_failed_messages_can_be_redriven_and_malformed_ones_dropped(
     server, document, manage: Manage, api, http, tenant, monkeypatch: pytest.MonkeyPatch
 ):
     sqs = boto3.client("sqs")

@@ -21,7 +21,7 @@ EVERY = {"first": 6, "update": 9, "removal": 4}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", EVERY)
-def test_what_broke_off_is_completed_by_starting_again(scenario: str) -> None:
+def test_a_failed_deployment_is_completed_by_starting_it_again(scenario: str) -> None:
     drills = failing(scenario, f"--every={EVERY[scenario]}")
 
     assert len(drills) >= 4

@@ -79,7 +79,7 @@ def test_the_signing_key_is_rotated_and_a_leaked_one_is_withdrawn(site: Site, ac
         assert kid(account.log_in(http)) == last_key
 
 
-def test_secrets_survive_their_key(server, tenant, api, monkeypatch: pytest.MonkeyPatch):
+def test_secrets_stay_readable_when_their_key_is_rotated(server, tenant, api, monkeypatch: pytest.MonkeyPatch):
     webhook = table.Integration("hook", "webhook", "https://example.com", _seal(tenant, "hook", "of a webhook"), "", [])
     tx = Transaction()
     table.put_new(tx, tenant.id, webhook)
@@ -135,7 +135,7 @@ def _seal(tenant, thing: str, secret: str) -> bytes:
     return vault.seal(secret, tenant.id, thing)
 
 
-def test_who_was_about_to_write_a_secret_back_does_not_undo_it(server, tenant):
+def test_a_concurrent_change_does_not_undo_the_re_encryption_of_a_secret(server, tenant):
     """A change that keeps a secret was read before it was sealed anew: it is refused and made again."""
     useradm.create_user(tenant.id, f"{tenant.id}@example.com", "a-long-enough-one", by=EVERYTHING)
     hook = table.Integration("hook", "webhook", "https://example.com", _seal(tenant, "hook", "a"), "", [])

@@ -101,7 +101,7 @@ def test_old_items_are_read_and_brought_up_to_date(
     assert http.get(ME, headers=bearer(token)).json()["roles"] == ["RBAC_ROLE_PERMIT_ALL"]
 
 
-def test_what_has_its_own_roles_keeps_them(dynamodb, stored, document, tenant, sign_in):
+def test_a_migration_keeps_roles_that_users_already_have(dynamodb, stored, document, tenant, sign_in):
     me = sign_in(tenant, "RBAC_ROLE_CI").get(ME).json()
     before = items(dynamodb, tenant.id, me["id"])
     stored(1)
@@ -142,7 +142,7 @@ class Dies(Tables):
         LEFT[0] -= 1
 
 
-def test_a_migration_may_die_anywhere(site: Site, account: Account):
+def test_a_migration_can_be_killed_at_any_write_and_started_again(site: Site, account: Account):
     """On storage of its own: each death begins with all tenants anew."""
     [person] = site.manage("user", "list", "--tenant", account.tenant)
     with applied(site.environment()):

@@ -14,7 +14,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["get", "put", "forget"]), st.sampled
 
 
 @given(STEPS)
-def test_it_keeps_what_was_used_last_and_never_weighs_too_much(steps: list[tuple[str, str, int]]) -> None:
+def test_the_most_recently_used_values_are_kept_within_the_maximum_weight(steps: list[tuple[str, str, int]]) -> None:
     store: Store[str, int] = Store(MOST, weigh=lambda value: value)
     kept: OrderedDict[str, int] = OrderedDict()
     for step, key, value in steps:
@@ -35,7 +35,7 @@ def test_it_keeps_what_was_used_last_and_never_weighs_too_much(steps: list[tuple
     assert {key: store.get(key) for key in "abcdef"} == {key: kept.get(key) for key in "abcdef"}
 
 
-def test_a_value_weighs_what_it_weighed_when_it_was_stored() -> None:
+def test_a_value_counts_with_its_weight_at_the_time_of_storing() -> None:
     store: Store[str, list[int]] = Store(2, weigh=len)
     growing = [0]
     store.put("growing", growing)

@@ -33,7 +33,7 @@ def test_the_page_is_up_to_date() -> None:
     tenants=st.integers(1, 1_000),
     counters=st.lists(st.integers(1, 256), min_size=len(SIZES), max_size=len(SIZES)),
 )
-def test_keys_share_a_load_by_what_their_names_say(devices: int, tenants: int, counters: list[int]) -> None:
+def test_placeholders_determine_how_many_keys_share_a_load(devices: int, tenants: int, counters: list[int]) -> None:
     fleet, known = Fleet(devices, tenants), recording(counter=counters)
     here = counters[next((n for n, size in enumerate(SIZES) if size >= devices / tenants), -1)]
 
@@ -45,7 +45,7 @@ def test_keys_share_a_load_by_what_their_names_say(devices: int, tenants: int, c
     assert spread("#{call}", fleet, known) == float("inf")
 
 
-def test_the_items_of_a_key_add_up_and_the_worse_limit_counts() -> None:
+def test_the_load_of_a_key_is_the_sum_of_its_items_and_its_share_that_of_the_tighter_limit() -> None:
     known = recording(
         Access("t", "T#{tenant}", "A", writes=2),
         Access("t", "T#{tenant}", "B", writes=3),
@@ -64,7 +64,7 @@ def test_the_items_of_a_key_add_up_and_the_worse_limit_counts() -> None:
 
 
 @pytest.mark.parametrize("rate", [5, 20, 100, 400])
-def test_without_another_attempt_as_many_are_refused_as_erlang_says(rate: int) -> None:
+def test_with_a_single_attempt_the_refused_share_follows_erlangs_formula(rate: int) -> None:
     """One item is one server without a queue: it refuses a share of a / (1 + a), with a = rate times hold."""
     load = rate * ONCE.hold[0]
 
@@ -73,20 +73,20 @@ def test_without_another_attempt_as_many_are_refused_as_erlang_says(rate: int) -
     assert found.share == pytest.approx(load / (1 + load), rel=0.15)
 
 
-def test_parts_divide_the_conflicts() -> None:
+def test_a_load_spread_over_parts_has_the_conflicts_of_one_part() -> None:
     whole = simulate([(10, [("item", 1, 1.0)])], ONCE, transactions=20_000)
     parted = simulate([(160, [("item", 16, 1.0)])], ONCE, transactions=20_000)
 
     assert parted.share == pytest.approx(whole.share, rel=0.15)
 
 
-def test_who_never_meets_anybody_waits_for_nothing_but_the_store() -> None:
+def test_a_transaction_without_conflicts_takes_only_its_hold_time() -> None:
     found = simulate([(0.01, [("item", 1, 1.0)])], Rules(hold=(0.008, 0.015)), transactions=1_000)
 
     assert (found.refused, found.p99 <= 0.015) == (0, True)
 
 
-def test_several_items_meet_as_often_as_either_of_them() -> None:
+def test_items_that_are_always_locked_together_conflict_as_often_as_one() -> None:
     both = simulate([(20, [("a", 1, 1.0), ("b", 1, 1.0)])], ONCE, transactions=20_000)
     one = simulate([(20, [("a", 1, 1.0)])], ONCE, transactions=20_000)
     seldom = simulate([(20, [("a", 1, 0.0)])], ONCE, transactions=1_000)
@@ -95,7 +95,7 @@ def test_several_items_meet_as_often_as_either_of_them() -> None:
     assert seldom.refused == 0
 
 
-def test_the_first_layout_overheats_where_a_review_said_it_would() -> None:
+def test_a_rollout_exceeds_the_limits_of_a_key_in_the_first_layout() -> None:
     """A report costs a deployment's one key some 4 units: 250 a second until DynamoDB splits it."""
     known, rollout = traffic.load(traffic.FIRST), SCENARIOS[1]
     hottest = loads(known, rollout, Fleet(1_000_000))[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
 
 
-def test_what_is_recorded_is_what_calls_do(
+def test_the_recording_matches_the_code(
     tenant: Tenant, api: httpx2.Client, http: httpx2.Client, warm: None, tmp_path: Path
 ) -> None:
     found = record(tenant, api, http)
@@ -27,7 +27,7 @@ def test_what_is_recorded_is_what_calls_do(
     assert found == traffic.load(traffic.CURRENT), f"if that is intended: cp {tmp_path / 'current.json'} {kept}"
 
 
-def test_keys_hold_no_id_and_no_number() -> None:
+def test_recorded_keys_contain_no_ids_and_numbers() -> None:
     for layout in (traffic.FIRST, traffic.CURRENT):
         for call, accesses in traffic.load(layout).calls.items():
             for access in accesses:

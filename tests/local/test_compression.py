@@ -81,7 +81,7 @@ def lists(client: httpx2.Client) -> httpx2.Client:
     return client
 
 
-def test_a_client_gets_what_it_asked_for(lists: httpx2.Client) -> None:
+def test_a_client_gets_the_encoding_it_asked_for(lists: httpx2.Client) -> None:
     body = {"key": "é" * 2000}
     plain = lists.put("/api/devices/a/echo", json=body, headers={"Accept-Encoding": "identity"})
     packed = lists.put("/api/devices/a/echo", json=body, headers={"Accept-Encoding": "gzip"})

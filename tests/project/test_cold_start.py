@@ -90,7 +90,7 @@ def test_a_first_call_loads_only_what_it_needs(
 
 
 @pytest.mark.parametrize("module", ["chalicelib.events.websocket", "chalicelib.routes"])
-def test_what_lambda_loads_first_says_who_knows_the_users(module: str) -> None:
+def test_entry_modules_of_lambda_set_how_callers_are_authenticated(module: str) -> None:
     """Functions of websockets load their own module and not ``app.py``."""
     code = f"import {module}; from chalicelib.http import access; print(access.current().__name__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -33,7 +33,7 @@ def test_the_page_shows_them():
     assert DIFFERENCES.read_text() in text
 
 
-def test_every_difference_says_what_is_answered():
+def test_every_difference_has_all_four_columns():
     rows = [line for line in DIFFERENCES.read_text().splitlines() if line.startswith("| ")]
 
     assert len(rows) > 20

@@ -85,7 +85,7 @@ def test_the_document_is_of_version_2_and_within_the_size_that_can_be_imported(d
     assert len(json.dumps(definition)) < 6 * 1024 * 1024
 
 
-def test_operations_have_what_the_specification_knows_and_no_more(definition: dict[str, Any]) -> None:
+def test_operations_have_only_methods_and_members_of_the_specification(definition: dict[str, Any]) -> None:
     assert [(path, method) for path, method, _ in operations(definition) if method not in METHODS] == []
     assert [
         (path, each.keys() - OPERATION) for path, _, each in operations(definition) if each.keys() - OPERATION
@@ -99,7 +99,7 @@ def test_every_variable_of_a_path_is_declared_once_and_no_other(definition: dict
         assert all(about["required"] is True and about["type"] == "string" for about in declared), (path, method)
 
 
-def test_every_operation_says_what_it_answers_and_schemas_are_there(definition: dict[str, Any]) -> None:
+def test_every_operation_describes_its_answers_and_all_schemas_exist(definition: dict[str, Any]) -> None:
     for path, method, each in operations(definition):
         assert each["responses"], (path, method)
         for status, about in each["responses"].items():

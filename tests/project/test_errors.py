@@ -53,7 +53,7 @@ def test_an_error_carries_nothing_of_an_answer() -> None:
     assert vars(errors.SwitchedOff("for now")) == {"text": "for now", "retry_after": 300}
 
 
-def test_what_is_below_http_names_no_header_or_status_of_an_answer() -> None:
+def test_layers_below_http_set_no_header_or_status_of_an_answer() -> None:
     for path in BELOW_HTTP:
         tree = ast.parse(path.read_text())
         texts = {str(each.value).lower() for each in ast.walk(tree) if isinstance(each, ast.Constant)}

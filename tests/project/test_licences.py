@@ -38,13 +38,13 @@ def test_copyleft_is_allowed_for_tools_only() -> None:
     assert licences.refused("tool", ["AGPL-3.0"], ships=False) == "tool: AGPL-3.0"
 
 
-def test_requirements_determine_what_ships() -> None:
+def test_the_shipped_packages_are_read_from_the_requirements() -> None:
     text = '# Words.\nbackports.zstd==1.8.0; python_version < "3.14"  # why\nPyJWT==2\n-r other.txt\n\n'
 
     assert licences.shipped(text) == {"backports-zstd", "pyjwt"}
 
 
-def test_packages_of_the_console_are_told_by_its_lock_file() -> None:
+def test_the_packages_of_the_console_are_read_from_its_lock_file() -> None:
     packages = {
         "": {"name": "console"},
         "node_modules/a/node_modules/@b/c": {"license": "(MIT OR WTFPL)"},

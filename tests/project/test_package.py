@@ -261,7 +261,7 @@ def test_a_stack_has_the_bucket_of_its_storage_stack(prod: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_of_what_is_deployed_is_up_to_date(prod: Path) -> None:
+def test_the_page_deployed_is_up_to_date(prod: Path) -> None:
     """Its sizes are rounded, and may be off by as much as another version of Python makes them."""
     there, now = deployed_page.PAGE.read_text(), deployed_page.page(prod)
     size = re.compile(r"(\d+) MB")
@@ -294,7 +294,7 @@ def test_every_module_ships_compiled(here: Path, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZIPS)
-def test_what_is_deployed_is_for_the_functions_own_python(prod: Path, name: str) -> None:
+def test_the_package_is_for_the_python_version_of_the_functions(prod: Path, name: str) -> None:
     """Whichever Python packages it: libraries always, byte code where such a Python is here to compile it."""
     short = RUNTIME.removeprefix("python").replace(".", "")
     with zipfile.ZipFile(prod / name) as archive:

@@ -102,7 +102,7 @@ def test_every_installed_distribution_is_pinned_at_its_version() -> None:
     assert {name: version for name, version in installed.items() if pinned.get(name) != version} == {}
 
 
-def test_what_ships_is_complete_without_the_development_tools() -> None:
+def test_shipped_requirements_include_all_their_dependencies() -> None:
     """Each dependency of what ships is itself in what ships, so that no version is left to chance."""
     shipped = pins("requirements.txt")
     needed = set()

@@ -71,7 +71,7 @@ def test_mypy_refuses_a_route_that_does_not_fit(tmp_path: Path) -> None:
         assert expected in errors, (what, done.stdout + done.stderr)
 
 
-def test_a_handler_takes_what_its_route_gives_it() -> None:
+def test_the_parameters_of_a_handler_match_its_route() -> None:
     """The request, then the body where there is one, then the variables of the path by their names."""
     wrong = []
     for path, handlers in app.routes.items():

@@ -61,7 +61,7 @@ def test_a_module_declares_only_paths_below_its_prefix() -> None:
     assert wrong == []
 
 
-def test_a_lambda_loads_what_is_called() -> None:
+def test_a_lambda_function_loads_only_the_features_that_are_called() -> None:
     env = os.environ | {"AWS_LAMBDA_FUNCTION_NAME": "api", "AWS_DEFAULT_REGION": "us-east-1"}
     done = subprocess.run([sys.executable, "-c", ON_LAMBDA], cwd=ROOT, env=env, capture_output=True, check=False)
 

@@ -28,7 +28,7 @@ def commands(workflow: dict[str, Any]) -> list[str]:
     return [line for step in steps for line in step.get("run", "").splitlines()]
 
 
-def test_every_push_and_every_pull_request_runs_what_ci_runs() -> None:
+def test_every_push_and_every_pull_request_runs_the_ci_script() -> None:
     workflow = read(ROOT / ".github" / "workflows" / "ci.yml")
 
     assert {"push", "pull_request"} <= workflow["on"].keys()

@@ -187,7 +187,7 @@ class TestTags:
             assert user.post(DEPLOYMENTS, json=body).status_code == status
 
 
-def test_all_deployments_of_a_device_are_not_for_who_sees_some_releases(
+def test_users_limited_to_some_releases_cannot_remove_a_device_from_all_deployments(
     inside: ScopedData, outside: ScopedData, sign_in: SignIn, tenant: Tenant
 ):
     releases = scoped("ReadReleases", inside.tag, kind="ReleaseTags")
@@ -197,7 +197,7 @@ def test_all_deployments_of_a_device_are_not_for_who_sees_some_releases(
         assert user.delete(place).status_code == 403
 
 
-def test_deployments_that_keep_a_release_are_named_to_who_may_see_them(
+def test_deployments_that_keep_a_release_are_named_only_to_users_who_may_see_them(
     inside: ScopedData, outside: ScopedData, sign_in: SignIn, tenant: Tenant
 ):
     user = with_role(inside, sign_in, tenant, scoped("ManageReleases"), scoped("ReadDevices", inside.group))

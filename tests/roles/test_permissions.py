@@ -91,7 +91,7 @@ def test_a_call_of_everything_is_every_right(api: httpx2.Client, sign_in: SignIn
         assert sign_in(tenant, name).post(USERS, json=new_user()).status_code == 201
 
 
-def test_permission_sets_are_seen_by_who_has_them(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+def test_users_see_the_permission_sets_that_they_have(api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
     for name in ("Mine", "Theirs"):
         assert api.post(SETS, json={"name": name, "permissions": []}).status_code == 201
     assert api.post(ROLES, json=role("R", scoped("Mine"))).status_code == 201

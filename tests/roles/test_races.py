@@ -33,7 +33,7 @@ def new_role(tenant: Tenant, name: str) -> None:
     roles.create(tenant.id, roles.ROLE, Role(name, "", [], [ScopedSet("ReadDevices")]), EVERYTHING)
 
 
-def test_two_administrators_who_remove_each_other(tenant: Tenant):
+def test_two_administrators_cannot_remove_each_other_concurrently(tenant: Tenant):
     one, other = new_user(tenant), new_user(tenant)
 
     with meanwhile("Query", lambda: useradm.delete_user(tenant.id, other.id, by=EVERYTHING)), pytest.raises(Conflict):

@@ -51,7 +51,7 @@ def test_rights_add_up(one: Rights, other: Rights):
 
 
 @given(RIGHTS, RIGHTS)
-def test_what_is_covered_holds_nowhere_else(one: Rights, other: Rights):
+def test_covered_rights_apply_nowhere_that_the_covering_rights_do_not(one: Rights, other: Rights):
     if one.covers(other):
         for permission in Permission:
             for call in ASKED:
@@ -59,7 +59,7 @@ def test_what_is_covered_holds_nowhere_else(one: Rights, other: Rights):
 
 
 @given(RIGHTS)
-def test_rights_to_call_are_no_right_to_anything_else(rights: Rights):
+def test_the_right_to_call_an_endpoint_gives_no_permission(rights: Rights):
     named = Rights(tuple(structs.replace(grant, calls=()) for grant in rights.grants))
 
     assert {p: rights.scopes(p) for p in Permission} == {p: named.scopes(p) for p in Permission}
@@ -74,7 +74,7 @@ def test_everybody_covers_the_own_rights_and_the_administrator_all(rights: Right
 
 
 @given(GRANTS)
-def test_what_ends_somewhere_gives_only_what_can_end_there(grant: Grant):
+def test_a_scoped_grant_gives_only_permissions_that_can_have_that_scope(grant: Grant):
     for permission in Permission:
         if Rights((grant,)).scopes(permission, ("GET", "/a")):
             assert grant.scope.groups is None or permission in BY_GROUP

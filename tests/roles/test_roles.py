@@ -138,7 +138,7 @@ class TestOwn:
             role("x", permissions=["any"]),
         ],
     )
-    def test_what_no_role_is(self, api: httpx2.Client, wanted: dict[str, Any]):
+    def test_invalid_roles_are_refused(self, api: httpx2.Client, wanted: dict[str, Any]):
         answer = api.post(ROLES, json=wanted)
 
         assert answer.status_code == 400, answer.text
@@ -232,7 +232,7 @@ class TestUsers:
         self.new(small, "RBAC_ROLE_CI", status=403)
         self.new(small, "RBAC_ROLE_PERMIT_ALL")
 
-    def test_a_smaller_plan_gives_nobody_more_rights(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_a_smaller_plan_gives_no_user_more_rights(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
         assert api.post(ROLES, json=role("R", scoped("ReadDevices"))).status_code == 201
         users = [sign_in(tenant, name) for name in ("R", "RBAC_ROLE_OBSERVER")]
         places = [f"{USERS}/{user.get(ME).json()['id']}" for user in users]

@@ -179,7 +179,7 @@ class TestLimits:
 
         assert (refused.status_code, "at most 9" in refused.text) == (422, True)
 
-    def test_the_admin_cannot_lower_the_limit_below_what_was_given(self, boss: httpx2.Client, provider: Tenant):
+    def test_the_admin_cannot_lower_the_limit_below_the_childrens_shares(self, boss: httpx2.Client, provider: Tenant):
         make(boss, device_limit=6)
 
         with pytest.raises(Unprocessable, match="its children have 6"):

@@ -129,7 +129,7 @@ def test_several_payloads():
     assert artifact.payloads[0].files == (PayloadFile("f", 0, sha256(b""), EPOCH),)
 
 
-def test_what_the_artifact_provides_and_depends_on():
+def test_provides_and_depends_of_the_whole_artifact_are_read():
     further = {"artifact_name": ["old-1", "old-2"], "artifact_group": ["g1"]}
     parts = draft("a", ["pi"], [PayloadSpec(files={"f": b"1"})], group="stable", depends=further)
     artifact = parse_bytes(parts.build())

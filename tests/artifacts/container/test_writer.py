@@ -47,7 +47,7 @@ BARE = ModuleArtifact(name="configuration-1", device_types=["pi4"], type="mender
     metadata=st.none() | st.dictionaries(TEXTS, TEXTS, max_size=5),
     files=st.dictionaries(NAMES, st.binary(max_size=3000), max_size=3),
 )
-def test_the_reader_reads_what_was_written(name, types, provides, metadata, files):
+def test_the_reader_returns_the_data_that_was_written(name, types, provides, metadata, files):
     written = ModuleArtifact(
         name=name,
         device_types=types,

@@ -202,7 +202,7 @@ def test_settings_are_changed_unless_another_user_changed_them(console: Console)
     expect(hours).to_have_value(str(before["device_timeout"] // 3600))
 
 
-def test_the_cost_of_a_fleet_follows_what_would_change(console: Console) -> None:
+def test_the_cost_of_a_fleet_follows_changed_inputs(console: Console) -> None:
     page = console.page
     console.show("/settings/cost")
     console.says("List prices of us-east-1")
