@@ -1,4 +1,4 @@
-"""``make bench``: what the server costs and how fast it is on this machine, as a table and as JSON."""
+"""``make bench``: measures cost and speed of the server on this machine; writes a table and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import parts
-from tests.bench.numbers import ROOT, Results, calibrate, show, yardstick
+from tests.bench.numbers import ROOT, Results, calibrate, show, botocore_seconds
 from tests.bench.relay import relay
 from tests.bench.starting import imports
 from tests.bench.terminal import terminal
@@ -24,7 +24,7 @@ from tests.simulator.client import ConnectionLostError
 from tests.simulator.management import RefusedError
 from tests.simulator.serve import ServerFailedError, ServerProcess
 
-# The memory that transfers need is only seen before anything larger was in it, so they come first.
+# Transfers come first: their memory cannot be measured after something that needed more.
 PARTS = {
     each.__name__: each
     for each in (
@@ -42,11 +42,11 @@ PARTS = {
 
 
 def main() -> int:
-    """Measure; the exit status is 1 if anything went wrong that a number can't show."""
+    """Measure; the exit status is 1 if a check failed."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure cost and speed.")
-    parser.add_argument("--quick", action="store_true", help="less of everything, in under a minute")
-    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, in under a minute")
+    parser.add_argument("--only", action="append", choices=PARTS, help="run only this part; may be repeated")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="file for the JSON")
     given = parser.parse_args()
     size = parts.QUICK if given.quick else parts.FULL
     wanted = given.only or list(PARTS)
@@ -63,7 +63,7 @@ def main() -> int:
     except (ServerFailedError, RefusedError, ConnectionLostError) as error:
         results.failures.append(str(error))
     if "imports" not in wanted:
-        results.botocore = yardstick(size.import_rounds)
+        results.botocore = botocore_seconds(size.import_rounds)
     show(console, results)
     _write(given.out, results, quick=given.quick)
     console.print(f"{time.monotonic() - begun:.0f} s; the numbers are in {given.out}", soft_wrap=True)

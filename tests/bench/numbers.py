@@ -1,4 +1,4 @@
-"""What all measurements share: calibrators, numbers with their unit, the table."""
+"""Shared by all measurements: calibrators, numbers with their unit, the table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IMPORT = "import time; begun = time.process_time(); import {}; print(time.proces
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A result. ``seconds`` is the time that it stands for, where it stands for one: it is set against a calibrator."""
+    """A result. ``seconds`` is set if it is a time, which is then compared with a calibrator."""
 
     name: str
     value: float
@@ -38,14 +38,14 @@ class Number:
     seconds: float | None = None
 
     def shown(self) -> str:
-        """The value as people read it."""
+        """The value, formatted for people."""
         digits = 0 if abs(self.value) >= 100 or self.value == int(self.value) else 1 if abs(self.value) >= 10 else 2
         return f"{self.value:,.{digits}f} {self.unit}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a call costs in DynamoDB: each time the median of what was seen."""
+    """A call's cost in DynamoDB; each number is a median."""
 
     call: str
     round_trips: float
@@ -55,30 +55,30 @@ class Cost:
 
 @dataclass
 class Results:
-    """What a run found."""
+    """The results of a run."""
 
     numbers: dict[str, list[Number]] = field(default_factory=dict)
-    """By title of the part."""
+    """By the title of the part."""
     costs: dict[str, list[Cost]] = field(default_factory=dict)
-    """By title of the part."""
+    """By the title of the part."""
     failures: list[str] = field(default_factory=list)
-    """What must not be; empty in a good run."""
+    """Failed checks; empty in a good run."""
     verify: list[float] = field(default_factory=list)
-    """Calibrator: seconds that an RS256 signature takes to verify, measured time and again."""
+    """Calibrator: seconds to verify an RS256 signature, measured repeatedly."""
     botocore: float = 0.0
     """Calibrator: CPU seconds of ``import botocore.session`` in a fresh interpreter."""
 
     def add(self, part: str, *numbers: Number) -> None:
-        """Take results in."""
+        """Add results."""
         self.numbers.setdefault(part, []).extend(numbers)
 
     def ratio(self, number: Number) -> float | None:
-        """A time in signatures that could have been verified meanwhile: other machines find about the same."""
+        """A time divided by that of verifying a signature, which is similar on all machines."""
         return number.seconds / statistics.median(self.verify) if number.seconds is not None else None
 
 
 def calibrate(results: Results) -> None:
-    """Measure how fast this machine is right now."""
+    """Measure the current speed of this machine."""
     key = rsa.generate_private_key(65537, 2048)
     public, message = key.public_key(), b"x" * 600
     signature = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
@@ -91,10 +91,10 @@ def calibrate(results: Results) -> None:
 
 @contextmanager
 def shipped() -> Iterator[Path]:
-    """A folder with what ``make package`` ships, and byte code as it makes it, for this machine's own architecture."""
+    """A folder with the files and byte code that ``make package`` ships, for this machine's architecture."""
     files = [(ROOT, path.relative_to(ROOT)) for path in (ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py"))]
     for name in ("chalice", *re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)):
-        with suppress(metadata.PackageNotFoundError):  # not for this Python
+        with suppress(metadata.PackageNotFoundError):  # not needed by this version of Python
             found = metadata.distribution(name)
             files += [(Path(str(found.locate_file(""))), Path(file)) for file in found.files or ()]
     with TemporaryDirectory() as folder:
@@ -114,15 +114,15 @@ def _ship(folder: Path, name: Path, content: bytes) -> None:
 
 
 def import_seconds(module: str, place: Path) -> float:
-    """CPU seconds of importing a module of what ships, as on Lambda."""
+    """CPU seconds of importing a shipped module, as on Lambda."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_", "PYTHON"))}
     env |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_LAMBDA_FUNCTION_NAME": "api_handler"}
-    command = [sys.executable, "-S", "-c", IMPORT.format(module)]  # -S: of this environment nothing else
+    command = [sys.executable, "-S", "-c", IMPORT.format(module)]  # -S: without this environment's packages
     return float(subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, check=True).stdout)
 
 
-def yardstick(rounds: int) -> float:
-    """What importing botocore takes at least: what else the machine does only adds to it."""
+def botocore_seconds(rounds: int) -> float:
+    """The minimum time of importing botocore, since other load on the machine only adds to it."""
     with shipped() as place:
         return min(import_seconds(BOTOCORE, place) for _ in range(rounds))
 

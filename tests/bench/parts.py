@@ -1,4 +1,4 @@
-"""The measurements. Each has a tenant of its own and adds what it finds to the results."""
+"""The measurements. Each has its own tenant and adds numbers to the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.simulator.records import Behaviour, Payload
 from tests.simulator.serve import Address, ServerProcess
 
 AT_ONCE = 16
-"""Connections that load comes over."""
+"""Connections over which load is sent."""
 
 CHANGED = 100
 """Devices that changed since the snapshot that is searched."""
@@ -31,7 +31,7 @@ MB = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured."""
+    """The sizes of the measurements."""
 
     poll_seconds: float
     poll_rounds: int
@@ -49,20 +49,20 @@ QUICK = Size(1.0, 3, 200, (1_000, 10_000), (10_000,), 20, 3, 1_000)
 
 @dataclass
 class Bench:
-    """A run: the server, how much is asked of it, what was found."""
+    """A run: the server, the sizes, the results."""
 
     process: ServerProcess
     size: Size
     results: Results
 
     def usage(self) -> Mapping[str, Any]:
-        """What server and engine have used so far."""
-        return self.process.ask("usage")
+        """CPU and memory used by server and engine so far."""
+        return self.process.run("usage")
 
     @asynccontextmanager
     async def tenant(self) -> AsyncIterator[tuple[Client, Operator, Address, str]]:
-        """A new tenant: a client, its operator, its address and id."""
-        facts = self.process.ask("tenant")
+        """Create a tenant; returns a client, its operator, its address and id."""
+        facts = self.process.run("tenant")
         address = Address.read(facts)
         async with Client(address.url, ca=address.ca, connections=AT_ONCE, patience=120) as client:
             operator = Operator(client)
@@ -70,27 +70,27 @@ class Bench:
             yield client, operator, address, facts["tenant"]
 
     async def fleet(self, client: Client, operator: Operator, address: Address, size: int, **more: Any) -> Fleet:
-        """Devices that were let in."""
+        """A fleet of accepted devices."""
         fleet = Fleet(client, size, tenant_token=address.tenant_token, behaviour=Behaviour(**more))
-        await fleet.knock()
+        await fleet.first_request()
         await operator.accept(fleet.identities)
         await fleet.connect()
         return fleet
 
     def check(self, part: str, fleet: Fleet) -> None:
-        """Note what a fleet should not have seen."""
+        """Record the problems of a fleet."""
         self.results.failures += [f"{part}: {line}" for line in fleet.tally.report()]
 
 
 async def release(fleet: Fleet, operator: Operator, name: str, size: int = 100_000) -> None:
-    """Upload an artifact that the fleet knows."""
+    """Upload an artifact whose content the fleet can compare."""
     artifact = build_artifact(name, [DEVICE_TYPE], secrets.token_bytes(size), compression="none")
     fleet.payloads[name] = Payload.of(artifact)
     await operator.upload(artifact)
 
 
 async def polls(bench: Bench) -> None:
-    """Idle devices that poll as fast as the server answers, without and with a deployment that is not for them."""
+    """Idle devices that poll as fast as the server answers, without and with a deployment for other devices."""
     part = f"Polls of idle devices, {AT_ONCE} at once"
     async with bench.tenant() as (client, operator, address, _):
         fleet = await bench.fleet(client, operator, address, 64)
@@ -117,14 +117,14 @@ async def _polls(bench: Bench, part: str, fleet: Fleet, idle: list[SimulatedDevi
     rate, cost, engine_cost = map(statistics.median, (rates, costs, engine))
     body = json.dumps({"device_provides": {"device_type": DEVICE_TYPE, "artifact_name": "original"}})
     times = [
-        bench.process.ask("handler", token=idle[0].token, body=body, times=300)["cpu"]
+        bench.process.run("handler", token=idle[0].token, body=body, times=300)["cpu"]
         for _ in range(bench.size.poll_rounds)
     ]
     in_handler = statistics.median(times)
-    bench.process.ask("count", on=True)
+    bench.process.run("count", on=True)
     for device in idle[:20]:
         await device.poll()
-    cost_of = bench.process.ask("count", on=False)
+    cost_of = bench.process.run("count", on=False)
     bench.results.add(
         part,
         Number(f"{case}: polls a second", rate, "", 1 / rate),
@@ -138,7 +138,7 @@ async def _polls(bench: Bench, part: str, fleet: Fleet, idle: list[SimulatedDevi
 
 
 async def _poll_for(seconds: float, devices: list[SimulatedDevice]) -> int:
-    """Polls without a pause; how many there were."""
+    """Poll without pauses; returns the number of polls."""
     end = time.monotonic() + seconds
     done = 0
 
@@ -156,7 +156,7 @@ async def _poll_for(seconds: float, devices: list[SimulatedDevice]) -> int:
 
 
 async def update(bench: Bench) -> None:
-    """A whole fleet takes an update, from its first call on."""
+    """Measure a fleet's update, from the first call of each device on."""
     size = bench.size.devices
     part = f"Full update of {size:,} devices, {AT_ONCE} at once"
     async with bench.tenant() as (client, operator, address, _):
@@ -178,7 +178,7 @@ async def update(bench: Bench) -> None:
     engine = (after["engine_cpu"] - before["engine_cpu"]) / size
     bench.results.add(
         part,
-        Number("letting them in: first call, acceptance, token, inventory", let_in, "s", let_in / size),
+        Number("accepting them: first call, acceptance, token, inventory", let_in, "s", let_in / size),
         Number("the update", seconds, "s", seconds / size),
         Number("devices a second", size / seconds, "", seconds / size),
         Number("unexpected answers", fleet.tally.problems.total(), ""),
@@ -195,12 +195,12 @@ async def update(bench: Bench) -> None:
 
 
 async def costs(bench: Bench) -> None:
-    """What each call costs in DynamoDB, of devices that go through an update one after the other."""
+    """The cost of each call in DynamoDB, with devices that install an update one after another."""
     async with bench.tenant() as (client, operator, address, _):
-        # One deployment for a handful that waits on their heads, one for many in the control item.
+        # A deployment for few devices waits in their heads, one for many in the control item.
         for part, size in (
-            ("What calls cost in DynamoDB; deployment for 3 devices", 3),
-            ("What calls cost in DynamoDB; deployment for 12 devices", 12),
+            ("Cost of calls in DynamoDB; deployment for 3 devices", 3),
+            ("Cost of calls in DynamoDB; deployment for 12 devices", 12),
         ):
             await _costs(bench, part, client, operator, address, size)
 
@@ -209,18 +209,18 @@ async def _costs(bench: Bench, part: str, client: Client, operator: Operator, ad
     found: dict[str, list[Mapping[str, Any]]] = {}
 
     async def measure(call: str, work: Any) -> Any:
-        bench.process.ask("count", on=True)
+        bench.process.run("count", on=True)
         try:
             return await work
         finally:
-            found.setdefault(call, []).append(bench.process.ask("count", on=False))
+            found.setdefault(call, []).append(bench.process.run("count", on=False))
 
     fleet = Fleet(client, size, tenant_token=address.tenant_token)
     for device in fleet.devices[:3]:
-        await measure("auth request of an unknown device (401)", device.knock())
-    await fleet.knock()
+        await measure("auth request of an unknown device (401)", device.first_request())
+    await fleet.first_request()
     for identity in fleet.identities[:3]:
-        await measure("accepting (with the list of those who wait)", operator.accept([identity]))
+        await measure("accepting (with the list of pending devices)", operator.accept([identity]))
     await operator.accept(fleet.identities)
     for device in fleet.devices[:3]:
         await measure("auth request, first token", device.authorize())
@@ -228,16 +228,16 @@ async def _costs(bench: Bench, part: str, client: Client, operator: Operator, ad
     for device in fleet.devices[:3]:
         await measure("auth request, later", device.authorize())
         await measure("inventory, unchanged", device.report_inventory())
-        await measure("next, nothing there", device.poll())
+        await measure("next, no deployment", device.poll())
     name = f"v{size}"
     await release(fleet, operator, name)
     deployment = await measure("creating a deployment", operator.deploy("d", name, fleet.ids))
     for number, device in enumerate(fleet.devices[:3]):
-        await measure("next, served for the first time", device.poll())
-        await measure("next, served again", device.poll())
+        await measure("next, first answer with an instruction", device.poll())
+        await measure("next, the same instruction again", device.poll())
         await measure("status, new", device._report(deployment, "downloading"))
         await measure("status, repeated", device._report(deployment, "downloading"))
-        await measure("next, while it downloads", device.poll())
+        await measure("next, during the download", device.poll())
         await device._report(deployment, "installing")
         last = number == size - 1
         await measure(
@@ -275,7 +275,7 @@ async def scale(bench: Bench) -> None:
         for wanted in bench.size.rosters:
             part = f"A deployment for {wanted:,} devices"
             begun = time.monotonic()
-            bench.process.ask("roster", tenant=tenant, devices=wanted - present)
+            bench.process.run("roster", tenant=tenant, devices=wanted - present)
             filled, present = time.monotonic() - begun, wanted
             begun = time.monotonic()
             before = bench.usage()
@@ -285,20 +285,20 @@ async def scale(bench: Bench) -> None:
             begun = time.monotonic()
             await operator.abort(deployment)
             aborted = time.monotonic() - begun
-            # Once more, now counting: that takes time of its own.
-            bench.process.ask("count", on=True)
+            # Again with counting, which takes time itself.
+            bench.process.run("count", on=True)
             deployment = await operator.deploy("all", "v1")
-            creating = bench.process.ask("count", on=False)
+            creating = bench.process.run("count", on=False)
             targets = (await operator.show(deployment))["max_devices"]
             if targets != wanted:
                 bench.results.failures.append(f"{part}: it is for {targets}")
-            bench.process.ask("count", on=True)
+            bench.process.run("count", on=True)
             await operator.abort(deployment)
-            aborting = bench.process.ask("count", on=False)
+            aborting = bench.process.run("count", on=False)
             cpu = between["cpu"] - before["cpu"]
             bench.results.add(
                 part,
-                Number("filling the roster, past the API", filled, "s"),
+                Number("filling the roster, bypassing the API", filled, "s"),
                 Number("creating", created, "s", created),
                 Number("creating: CPU of the server process", cpu, "s", cpu),
                 Number("creating: round trips", creating["round_trips"], ""),
@@ -313,11 +313,11 @@ async def scale(bench: Bench) -> None:
 
 
 async def search(bench: Bench) -> None:
-    """Finding 20 of many devices by two conditions and a sort, in a process of its own."""
+    """A search for 20 of many devices by two conditions and a sort, in a new process."""
     for devices in bench.size.searched:
         part = f"A search among {devices:,} devices, {CHANGED} of them changed since the snapshot"
         async with bench.tenant() as (_, _, _, tenant):
-            found = bench.process.ask("searching", tenant=tenant, devices=devices, changed=CHANGED)
+            found = bench.process.run("searching", tenant=tenant, devices=devices, changed=CHANGED)
         bench.results.add(
             part,
             Number("the first in a process: CPU", found["cold"] * 1000, "ms", found["cold"]),

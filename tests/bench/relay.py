@@ -1,4 +1,4 @@
-"""What a relay's memory holds: idle device websockets, each with its websocket to the other side."""
+"""The memory of a relay with idle devices, each with two websockets: its own and the one to API Gateway."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from tests.bench.parts import Bench
 
 _SPARE = 200
-"""File descriptors that a process needs for other things."""
+"""File descriptors that a process needs for other purposes."""
 _AT_ONCE = 100
 
 
 async def relay(bench: Bench) -> None:
-    """Open as many idle device websockets as the machine lets a process have, 10,000 at most."""
+    """Open as many idle device websockets as a process may have on this machine, 10,000 at most."""
     wanted = min(bench.size.sockets, (_most_files() - _SPARE) // 2)
-    # One process for each of: the relay, what it speaks to, the devices. Each socket counts twice in the relay.
+    # One process each for the relay, its upstream and the devices. The relay has two sockets for each device.
     with ExitStack() as stack:
         server = stack.enter_context(_Process(_serve))
         environment = os.environ | {
@@ -64,7 +64,7 @@ async def relay(bench: Bench) -> None:
 
 
 def _most_files() -> int:
-    """The most files that a process may have open; asks for as many as it is let."""
+    """The maximum number of open files of a process, after raising it as far as allowed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -76,7 +76,7 @@ def _resident(pid: int) -> int:
 
 
 class _Process:
-    """A function in a process of its own, which tells one thing when it is ready and ends with the block."""
+    """Runs a function in a new process, which reports one value when it is ready and ends with the block."""
 
     def __init__(self, target: Any, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
@@ -96,7 +96,7 @@ class _Process:
 
 
 def _serve(pipe: Connection) -> None:
-    """What a relay speaks to: lets everyone in, and says nothing."""
+    """The relay's upstream: accepts every websocket and sends nothing."""
 
     async def run() -> None:
         async with serve(

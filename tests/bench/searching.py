@@ -1,4 +1,4 @@
-"""A search among many devices, in a process that has just started; and the devices that it is among."""
+"""A search among many devices in a new process, and the creation of these devices."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ QUERY = Query(
     (Predicate("inventory", "device_type", "$eq", "pi4"), Predicate("inventory", "mem_total_kB", "$gt", 400_000)),
     (SortKey("system", "updated_ts", descending=True),),
 )
-"""Two conditions and a sort by what differs for every device."""
+"""Two conditions, and a sort by an attribute that is different for every device."""
 
 _STEP = 10_000
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def fill(tenant: TenantId, number: int, changed: int) -> dict[str, float]:
-    """A snapshot of devices, written past the API, and devices that changed since; what building took.
+    """Write a snapshot and devices that changed after it, bypassing the API; returns the cost of building.
 
-    Of the devices themselves only those are there that the search shows and those that changed.
+    Only devices that the search shows or that changed exist as items.
     """
     chance = random.Random(number)
     known: snapshot.Snapshot | None = None
@@ -92,7 +92,7 @@ def _device(chance: random.Random, number: int) -> Device:
 
 
 def measure(tenant: TenantId) -> dict[str, float]:
-    """CPU seconds of the first search of this process and of one like it; MB that the process had and has."""
+    """CPU seconds of this process's first search and of a second one; its memory in MB before and after."""
     before = _memory()
     taken: list[float] = []
     total = 0
@@ -105,12 +105,12 @@ def measure(tenant: TenantId) -> dict[str, float]:
 
 
 def _memory() -> float:
-    # Not getrusage: that begins with what the process had that started this one.
+    # Not getrusage, whose maximum includes the parent process.
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
 if __name__ == "__main__":
-    # What any first call of a process pays for: the connection, pynamodb's first item.
+    # Not to be measured: the first connection, pynamodb's first item.
     devices.find(TenantId(sys.argv[1]), "nobody")
     print(json.dumps(measure(TenantId(sys.argv[1]))))

@@ -1,4 +1,4 @@
-"""The server that is measured: the usual one in a process of its own, with commands that look inside it."""
+"""The measured server: the usual one in its own process, with commands for measurements inside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support import cold_start
 
 PASSWORD = "a-long-enough-one"
 AT_ONCE = 4
-"""Batches that are written at once while a roster is filled: the engine has one core."""
+"""Concurrent batches while a roster is filled; the engine uses one core."""
 
 _counting = ExitStack()
 _cost: list[Any] = []
@@ -34,7 +34,7 @@ _calls: Counter[str] = Counter()
 
 
 def usage(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """CPU seconds of server and engine so far, and their memory in MB: now, and at its highest."""
+    """CPU seconds of server and engine so far, and their present and maximum memory in MB."""
     own, engine = _memory(os.getpid()), _memory(server.engine.pid)
     return {
         "cpu": time.process_time(),
@@ -51,7 +51,7 @@ def usage(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _memory(pid: int) -> dict[str, float]:
     found = {"VmRSS": 0.0, "VmHWM": 0.0}
-    status = Path(f"/proc/{pid}/status")  # what is not Linux is measured without
+    status = Path(f"/proc/{pid}/status")  # other systems than Linux are measured without it
     for line in status.read_text().splitlines() if status.exists() else ():
         name, _, value = line.partition(":")
         if name in found:
@@ -68,7 +68,7 @@ def _cpu(pid: int) -> float:
 
 
 def tenant(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A new tenant with an admin, as an address; each measurement has its own."""
+    """Create a tenant with an administrator for a measurement; returns its address."""
     from chalicelib.rights import EVERYTHING
     from chalicelib.tenantadm import service as tenantadm
     from chalicelib.useradm import service as useradm
@@ -87,7 +87,7 @@ def tenant(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def roster(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add accepted devices to a tenant's roster, past the API: a deployment for all reads nothing else."""
+    """Add accepted devices to a tenant's roster, bypassing the API: a deployment to all reads nothing else."""
     from chalicelib.fleet import membership
     from chalicelib.fleet.tables import RosterItem
 
@@ -105,7 +105,7 @@ def roster(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def searching(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Search among devices that are written past the API, in a process that has just started."""
+    """Search among devices that were written bypassing the API, in a new process."""
     from tests.bench import searching as part
 
     built = part.fill(order["tenant"], order["devices"], order["changed"])
@@ -115,7 +115,7 @@ def searching(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, An
 
 
 def count(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Begin to count what calls cost in DynamoDB, or end it and say."""
+    """Start to count the cost of calls in DynamoDB, or stop and return it."""
     from tests.support.probe import counted
 
     if order["on"]:
@@ -132,14 +132,14 @@ def count(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def first_call(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """One call of a function that has just started: the status of its answer, and the CPU that it took."""
+    """Make the first call of a new process; returns the answer's status and the CPU seconds."""
     call = cold_start.Call(order["method"], order["path"], order["headers"], order["body"])
     first = cold_start.first_call(call, Path(order["place"]))
     return {"status": first.status, "seconds": first.seconds}
 
 
 def handler(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """CPU of the poll in the app alone, as a Lambda function runs it: events in, results out, one thread."""
+    """CPU of polls in the app alone, called as by Lambda: with events, in one thread."""
     headers = [
         (b"host", b"localhost"),
         (b"authorization", f"Bearer {order['token']}".encode()),

@@ -1,4 +1,4 @@
-"""Cold starts: what a function that has just started takes to import the app, and to give a device its first answer."""
+"""Cold starts: the time to import the app, and to give a device its first answer, in a new process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.bench.parts import Bench
 from tests.support.cold_start import usual_calls
 
 IMPORT_BUDGET = 1.6
-"""In times of ``import botocore.session``: what importing ``app`` may take."""
+"""Maximum time of importing ``app``, in multiples of ``import botocore.session``."""
 
 
 async def imports(bench: Bench) -> None:
-    """Imports, and first calls up to their answers: each in a new process, of what ships, at its least."""
+    """Measure imports and first calls of the shipped code, each in new processes; the minimum counts."""
     part, results = "Cold start, CPU of a new process", bench.results
     seconds: dict[str, list[float]] = defaultdict(list)
     async with bench.tenant() as (client, operator, address, _):
@@ -26,7 +26,7 @@ async def imports(bench: Bench) -> None:
                 for module in (BOTOCORE, "app"):
                     seconds[f"import {module}"].append(import_seconds(module, place))
                 for name, call in calls.items():
-                    first = bench.process.ask("first_call", place=str(place), **asdict(call))
+                    first = bench.process.run("first_call", place=str(place), **asdict(call))
                     seconds[f"... and a first answer: {name}"].append(first["seconds"])
                     if first["status"] not in {200, 204}:
                         results.failures.append(f"{part}: {name} gave {first['status']}")

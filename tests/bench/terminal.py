@@ -1,4 +1,4 @@
-"""What a terminal shows: a long output, from a device through the server to its user."""
+"""A terminal's long output, from a device through the server to its user."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from tests.bench.parts import Bench
 
 PIECE = 255
-"""Bytes of output in a message of mender-connect's."""
+"""Bytes of output in a message of mender-connect."""
 OUTPUT = 132_000
 DEVICE = "/api/devices/v1/deviceconnect/connect"
 USER = "/api/management/v1/deviceconnect/devices/{}/connect"
 
 
 async def terminal(bench: Bench) -> None:
-    """Send 132 kB in small messages as fast as the server takes them; the session is recorded."""
+    """Send 132 kB in small messages as fast as the server accepts them, in a recorded session."""
     part = "132 kB of a terminal's output, recorded"
     async with bench.tenant() as (client, operator, address, _):
         fleet = await bench.fleet(client, operator, address, 1)
@@ -45,7 +45,7 @@ async def terminal(bench: Bench) -> None:
             await seen.send(envelope.encode(Message(Proto.SHELL, "new")))
             session = envelope.decode(await shown.recv(decode=False)).sid
             before = bench.usage()
-            bench.process.ask("count", on=True)
+            bench.process.run("count", on=True)
             begun = time.monotonic()
             sending = asyncio.create_task(_send(shown, session))
             got = messages = 0
@@ -53,7 +53,7 @@ async def terminal(bench: Bench) -> None:
                 got += len(envelope.decode(await seen.recv(decode=False)).body)
                 messages += 1
             seconds = time.monotonic() - begun
-            cost = bench.process.ask("count", on=False)
+            cost = bench.process.run("count", on=False)
             after = bench.usage()
             await sending
     sent = -(-OUTPUT // PIECE)

@@ -151,13 +151,13 @@ class MenderClient:
         """What it has logged."""
         return self._log.read_text(errors="replace")
 
-    def asks_for_updates(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
+    def poll_until(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
         """Poke it to ask for an update until ``seen`` is true, and return what that was."""
-        return self._poked(signal.SIGUSR1, what, seen, timeout)
+        return self._signal_until(signal.SIGUSR1, what, seen, timeout)
 
-    def sends_inventory(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
+    def send_inventory_until(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
         """Poke it to send its inventory until ``seen`` is true, and return what that was."""
-        return self._poked(signal.SIGUSR2, what, seen, timeout)
+        return self._signal_until(signal.SIGUSR2, what, seen, timeout)
 
     def wait(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
         """What ``seen`` returns, as soon as that is true; fails with the end of the device's log."""
@@ -168,7 +168,7 @@ class MenderClient:
 
         return until(f"{self.serial}: {what}", alive, timeout=timeout, detail=self._tail)
 
-    def _poked(self, number: signal.Signals, what: str, seen: Callable[[], Any], timeout: float) -> Any:
+    def _signal_until(self, number: signal.Signals, what: str, seen: Callable[[], Any], timeout: float) -> Any:
         pokes = 0
 
         def poke() -> Any:

@@ -32,7 +32,7 @@ class Operator:
         """Whether there is something at a place."""
         return self._http.get(place).status_code == 200
 
-    def poke(self, client: MenderClient, command: str) -> None:
+    def trigger(self, client: MenderClient, command: str) -> None:
         """Have a connected device do something now."""
         answer = self._http.post(f"/api/management/v1/deviceconnect/devices/{client.id}/{command}")
         assert answer.status_code == 202, answer.text

@@ -76,7 +76,7 @@ class RemoteDevice:
         return (self._folder / "connect.log").read_text(errors="replace")
 
 
-class Front:
+class RelayHost:
     """One host as on AWS: websockets and files pass a relay to the text dialect, all else goes on to the server."""
 
     def __init__(self, facts: Mapping[str, str]) -> None:

@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.clients
 
 
-def ends(operator: Operator, client: MenderClient, deployment: str) -> dict[str, Any]:
+def finish_deployment(operator: Operator, client: MenderClient, deployment: str) -> dict[str, Any]:
     """Make a device ask until it is through with the deployment; its row."""
-    client.asks_for_updates(
+    client.poll_until(
         "finishes the deployment", lambda: operator.deployment(deployment)["status"] == "finished", timeout=45
     )
     return operator.row(deployment, client)
 
 
-def ends_own_part(operator: Operator, client: MenderClient, deployment: str) -> str:
+def finish_own_part(operator: Operator, client: MenderClient, deployment: str) -> str:
     """Make a device ask until it has finished, whatever the others do; its status."""
 
     def status() -> str:
         row = operator.row(deployment, client)
         return row["status"] if "finished" in row else ""
 
-    found: str = client.asks_for_updates("finishes its part of the deployment", status)
+    found: str = client.poll_until("finishes its part of the deployment", status)
     return found
 
 
-def tells_that_it_has(operator: Operator, client: MenderClient, artifact: str) -> None:
+def report_artifact(operator: Operator, client: MenderClient, artifact: str) -> None:
     """Make a device send its inventory until that names the artifact."""
-    client.sends_inventory(f"has {artifact}", lambda: operator.inventory(client).get("artifact_name") == artifact)
+    client.send_inventory_until(f"has {artifact}", lambda: operator.inventory(client).get("artifact_name") == artifact)
 
 
 def test_a_client_gets_nothing_until_it_is_accepted(new_client: NewClient, operator: Operator) -> None:
@@ -64,25 +64,25 @@ def test_an_update_reaches_all_of_its_devices(fleet: Fleet, publish: Publish, op
     deployment = operator.deploy("light-1", *fleet)
 
     for client in fleet:
-        assert ends_own_part(operator, client, deployment) == "success"
+        assert finish_own_part(operator, client, deployment) == "success"
 
     assert operator.numbers(deployment) == {"success": 2}
     assert operator.deployment(deployment)["status"] == "finished"
     for client in fleet:
         assert (client.installed / "light-1.txt").read_text() == "let there be light"
-        tells_that_it_has(operator, client, "light-1")
+        report_artifact(operator, client, "light-1")
         assert not operator.log(deployment, client)
 
 
 def test_an_installed_artifact_is_not_installed_again(fleet: Fleet, publish: Publish, operator: Operator) -> None:
     client, _ = fleet
     publish("twice-1", "once")
-    assert ends(operator, client, operator.deploy("twice-1", client))["status"] == "success"
+    assert finish_deployment(operator, client, operator.deploy("twice-1", client))["status"] == "success"
     (client.installed / "twice-1.txt").unlink()
 
     again = operator.deploy("twice-1", client)
 
-    assert ends(operator, client, again)["status"] == "already-installed"
+    assert finish_deployment(operator, client, again)["status"] == "already-installed"
     assert operator.numbers(again) == {"already-installed": 1}
     assert not (client.installed / "twice-1.txt").exists()
 
@@ -92,7 +92,7 @@ def test_an_artifact_for_other_devices_is_not_installed(fleet: Fleet, publish: P
     publish("stove-1", "heat", device_type="stove")
     deployment = operator.deploy("stove-1", client)
 
-    assert ends(operator, client, deployment)["status"] == "noartifact"
+    assert finish_deployment(operator, client, deployment)["status"] == "noartifact"
 
     assert operator.numbers(deployment) == {"noartifact": 1}
     assert not (client.installed / "stove-1.txt").exists()
@@ -103,7 +103,7 @@ def test_a_failure_is_counted_and_explained(fleet: Fleet, publish: Publish, oper
     publish("broken-1", module="failing")
     deployment = operator.deploy("broken-1", client)
 
-    assert ends(operator, client, deployment)["status"] == "failure"
+    assert finish_deployment(operator, client, deployment)["status"] == "failure"
 
     assert operator.numbers(deployment) == {"failure": 1}
     log = client.wait("sends its log", lambda: operator.log(deployment, client))
@@ -115,7 +115,7 @@ def test_an_update_aborted_in_the_middle_is_rolled_back(fleet: Fleet, publish: P
     _, client = fleet
     publish("gated-1", module="gated")
     deployment = operator.deploy("gated-1", client)
-    client.asks_for_updates("begins to install", (client.installed / "half-installed").exists)
+    client.poll_until("begins to install", (client.installed / "half-installed").exists)
     client.wait("has said so", lambda: operator.row(deployment, client).get("status") == "installing")
 
     operator.abort(deployment)
@@ -127,7 +127,7 @@ def test_an_update_aborted_in_the_middle_is_rolled_back(fleet: Fleet, publish: P
     assert operator.row(deployment, client)["status"] == "aborted"
     # And it is ready for what comes next.
     publish("after-abort-1", "still alight")
-    assert ends(operator, client, operator.deploy("after-abort-1", client))["status"] == "success"
+    assert finish_deployment(operator, client, operator.deploy("after-abort-1", client))["status"] == "success"
     assert (client.installed / "after-abort-1.txt").read_text() == "still alight"
 
 
@@ -135,11 +135,11 @@ def test_a_configuration_reaches_its_device(fleet: Fleet, operator: Operator) ->
     client, other = fleet
     configuration = {"timezone": "Europe/Oslo", "motto": "let there be light, \u00fc"}
 
-    assert ends(operator, client, operator.configure(client, configuration))["status"] == "success"
+    assert finish_deployment(operator, client, operator.configure(client, configuration))["status"] == "success"
 
     assert json.loads((client.installed / "configuration.json").read_text()) == configuration
     assert not (other.installed / "configuration.json").exists()
     # The same again is installed again.
     (client.installed / "configuration.json").unlink()
-    assert ends(operator, client, operator.configure(client, configuration))["status"] == "success"
+    assert finish_deployment(operator, client, operator.configure(client, configuration))["status"] == "success"
     assert (client.installed / "configuration.json").exists()

@@ -15,7 +15,7 @@ import pytest
 from tests.clients import programs
 from tests.clients.cli import MenderCli
 from tests.clients.operator import Operator
-from tests.clients.remote import Front, RemoteDevice
+from tests.clients.remote import RelayHost, RemoteDevice
 from tests.deviceconnect.peers import hear_all, opened
 from tests.support.running import free_port
 from tests.support.waiting import until
@@ -41,7 +41,7 @@ def facts(request: pytest.FixtureRequest, server: RunningServer) -> Iterator[Map
     if request.param == "gateway":
         yield server.facts
         return
-    with Front(server.facts) as front:
+    with RelayHost(server.facts) as front:
         yield front.facts
 
 
@@ -206,4 +206,4 @@ def is_open(port: int) -> bool:
 
 def test_notifying_a_device(device: RemoteDevice, operator: Operator) -> None:
     for command in ("check-update", "send-inventory"):
-        operator.poke(device.client, command)
+        operator.trigger(device.client, command)

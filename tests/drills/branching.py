@@ -1,4 +1,4 @@
-"""Every call fails in every way: at each, this process and its engine fork, and the child goes on with one failure."""
+"""Lets every call fail in every way: at each call, process and engine fork, and the child continues with a failure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.drills.client import Line
 from tests.drills.faults import FAULTS, Faults
 
 KINDS = ("killed before it", "refused", "throttled", "answer lost")
-"""Failures of the whole drill. That a process ends after a call is that it ends before the next."""
+"""The kinds of failures. Being killed after a call is the same as before the next one."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Drill:
-    """One failure, and what became of it."""
+    """One failure and its result."""
 
     scenario: str
     number: int
@@ -35,15 +35,15 @@ class Drill:
     first: str
     """How the first run ended."""
     wrong: list[str]
-    """What was wrong after the second."""
+    """The differences found after the second run."""
 
 
 class Branching(Faults):
-    """Lets each call fail in a child of this process.
+    """Lets each call fail in a forked child of this process.
 
-    ``folders`` are put back after each child: it works in them, too. ``every``: only the first of each kind of call,
-    and of those each n-th, with one failure each; 0: all calls with all of :data:`KINDS`, or with the one whose
-    ``turn`` it is.
+    ``folders`` are restored after each child, which changes them. With ``every``, only the first call of each kind
+    fails, and of these every n-th, with one failure each. With 0, all calls fail with all :data:`KINDS`, or with one
+    kind each if ``turn`` is given.
     """
 
     def __init__(self, line: Line, folders: Sequence[Path], *, every: int = 0, turn: int | None = None) -> None:
@@ -57,11 +57,11 @@ class Branching(Faults):
 
     @property
     def failed(self) -> bool:
-        """Whether this process is one in which a call has failed."""
+        """Whether a call has failed in this process."""
         return self._parent is not None
 
     def make(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        """Make one call; in children it fails."""
+        """Make one call; fork children in which it fails."""
         if self._parent is None:
             name = f"{client.meta.service_model.service_name}.{operation}"
             for kind in self._kinds(name):
@@ -81,9 +81,9 @@ class Branching(Faults):
                 yield kinds[turn % len(kinds)]
 
     def _branch(self, name: str, kind: str) -> bool:
-        """Fork; whether this is the child."""
+        """Fork; returns true in the child."""
         kept = {path: path.read_bytes() for folder in self._folders for path in folder.glob("*.json")}
-        gc.freeze()  # what is there already is not looked through again in each child, which would copy it
+        gc.freeze()  # keeps the collector from touching existing objects in each child, which would copy their memory
         copy = self._line.fork()
         here, there = Pipe()
         child = os.fork()
@@ -94,11 +94,11 @@ class Branching(Faults):
             self.kind, self.at = kind, len(self.calls) + 1
             return True
         there.close()
-        drill = Drill("", len(self.calls) + 1, name, kind, "", ["the drill itself broke off"])
+        drill = Drill("", len(self.calls) + 1, name, kind, "", ["the drill itself failed"])
         with suppress(EOFError):
             drill = self._heard(here)
         os.waitpid(child, 0)
-        print(json.dumps(asdict(drill)), file=sys.__stdout__, flush=True)  # what a deployment says goes elsewhere
+        print(json.dumps(asdict(drill)), file=sys.__stdout__, flush=True)  # the output of the deployment is redirected
         for folder in self._folders:
             for path in folder.glob("*.json"):
                 path.unlink()
@@ -107,7 +107,7 @@ class Branching(Faults):
         return False
 
     def _heard(self, child: Connection) -> Drill:
-        """What a child says in the end. Until then it asks what is known of a state, and says what it found."""
+        """The child's result. Before it, the child asks for known results of states, and reports those it finds."""
         while True:
             word, *rest = child.recv()
             match word:
@@ -119,7 +119,7 @@ class Branching(Faults):
                     return Drill(*rest)
 
     def once(self, state: str, look: Callable[[], list[str]]) -> list[str]:
-        """What a look finds, or what it found where another child came to the same state."""
+        """Check a state, unless another child has checked the same one; returns the differences found."""
         assert self._parent is not None
         self._parent.send(("known", state))
         known: list[str] | None = self._parent.recv()
@@ -129,15 +129,15 @@ class Branching(Faults):
         return known
 
     def end(self, scenario: str, first: str | None, wrong: list[str]) -> None:
-        """Tell the parent, and end."""
+        """Send the result to the parent, and exit."""
         assert self._parent is not None
-        said = first or "went on by itself"
+        said = first or "succeeded anyway"
         self._parent.send(("ended", scenario, self.at, self.calls[self.at - 1], self.kind, said, wrong))
         self._parent.close()
         os._exit(0)
 
     def guarded(self, run: Callable[[], T]) -> T:
-        """The same, but no child outlives what it does not expect."""
+        """A context for branching in which a child exits even after an unexpected error."""
         try:
             return run()
         except BaseException:

@@ -21,28 +21,28 @@ from infra.paths import ROOT
 from tests.drills import faults
 
 PORT = 4566
-"""Part of the engine's address, where nobody listens."""
+"""The port in the engine's address; nothing listens there."""
 
 
 class _Body:
-    """What botocore reads an answer from."""
+    """The body of an answer, in the form that botocore reads."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        """All of it."""
+        """Yield the whole body."""
         yield self._data
 
 
 class Line:
-    """A line to an engine of one's own."""
+    """A connection to this process's own engine."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def send(self, request: Any) -> AWSResponse:
-        """As botocore's session does."""
+        """Send a request; the interface of botocore's session."""
         parts = urlsplit(request.url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         body = request.body or b""
@@ -63,17 +63,17 @@ class Line:
         return status, content
 
     def digest(self) -> str:
-        """Equal where what the engine has is equal, but for times and made-up names."""
+        """A hash of the engine's state, without times and generated names."""
         found: str = self._ask("digest")
         return found
 
     def fork(self) -> str:
-        """Let the engine fork; where the copy waits."""
+        """Let the engine fork; returns the socket of the copy."""
         found: str = self._ask("fork")
         return found
 
     def move(self, path: str) -> None:
-        """Go on with a copy."""
+        """Continue with the copy at this socket."""
         self._connection.close()
         self._connection = Client(path, "AF_UNIX")
 
@@ -83,13 +83,13 @@ class Line:
 
 
 class _Pool:
-    """What the app's own client sends by."""
+    """The connection pool of the app's own client."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     def request(self, method: str, url: str, *, body: bytes, headers: dict[str, str], **_: Any) -> Any:
-        """As urllib3's, for calls that are counted with the others."""
+        """Send a request, which is counted with the others; the interface of urllib3's pool."""
         operation = headers["X-Amz-Target"].partition(".")[2]
         return faults.made_by_own_client("ssm", operation, lambda: self._sent(method, url, body, headers))
 
@@ -98,7 +98,7 @@ class _Pool:
         return urllib3.HTTPResponse(answer.content, status=answer.status_code, preload_content=True)
 
     def clear(self) -> None:
-        """Nothing is idle."""
+        """Do nothing, as there are no idle connections."""
 
 
 def _bytes(value: Any) -> bytes:
@@ -107,7 +107,7 @@ def _bytes(value: Any) -> bytes:
 
 @contextmanager
 def line(folder: Path) -> Iterator[tuple[Engine, Line]]:
-    """An engine that forks, to which all calls of this process go."""
+    """Start an engine that can fork, and send all calls of this process to it."""
     engine = Engine(folder / "engine", persist=False, auth=True, port=PORT)
     engine._port = PORT
     for each in ("engine/tmp", "sockets"):

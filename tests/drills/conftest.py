@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["document", "done", "manage"]
 
 KEY_CACHE = 2
-"""Seconds for which a process of a drill trusts its copy of keys (300 otherwise)."""
+"""Seconds for which a process of a drill caches keys (300 otherwise)."""
 
 
 @dataclass
 class Site:
-    """An engine, and what an admin does with a server on it."""
+    """An engine, and an admin's actions on a server that uses it."""
 
     engine: Engine
 
@@ -45,7 +45,7 @@ class Site:
 
     @contextmanager
     def serving(self, prefix: str = "lamplighter-local-") -> Iterator[httpx2.Client]:
-        """A client of a server on the tables of this prefix, for the time of a block."""
+        """Run a server on the tables with this prefix during the block; yields a client."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMPLIGHTER_"))}
         with subprocess.Popen(
             [sys.executable, "-m", "tests.drills.serve"],
@@ -63,7 +63,7 @@ class Site:
             process.communicate()
 
     def manage(self, *words: str, prefix: str = "lamplighter-local-", typed: str = "") -> Any:
-        """What an admin's command answers that has to succeed."""
+        """Run an admin's command, which must succeed; returns its output."""
         done = run(self.environment(prefix), *words, "--json", typed=typed)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -78,14 +78,14 @@ class Account:
     email: str
 
     def log_in(self, http: httpx2.Client) -> str:
-        """A session's token."""
+        """Log in; returns the token."""
         answer = http.post(LOGIN, auth=(self.email, PASSWORD))
         assert answer.status_code == 200, answer.text
         return answer.text
 
     @contextmanager
     def world(self, http: httpx2.Client) -> Iterator[World]:
-        """The tenant as its admin, who logs in, works with it."""
+        """Log in; returns helpers that act as the tenant's admin."""
         headers = bearer(self.log_in(http))
         with httpx2.Client(base_url=http.base_url, headers=headers, timeout=30) as api:
             yield World(api, http, self.token)
@@ -106,7 +106,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def account(site: Site) -> Account:
-    """The first tenant and its admin, made as ``docs/operations.md`` says."""
+    """The first tenant and its admin, created as in ``docs/operations.md``."""
     tenant = site.manage("tenant", "create", "Acme")
     email = "admin@acme.example"
     site.manage("user", "create", email, "--tenant", tenant["id"], "--password", "-", typed=f"{PASSWORD}\n")

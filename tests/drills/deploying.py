@@ -1,14 +1,14 @@
 """Deployments that fail at one of their calls to AWS and are started again: ``python -m tests.drills.deploying``.
 
-A process of its own, since Chalice imports the app that it deploys and sets its variables. It prints one JSON line for
-each drill: which call failed and how, and what was wrong after the second run.
+It needs its own process, since Chalice imports the app that it deploys and sets its variables. It prints one JSON line
+for each drill: which call failed and how, and what was wrong after the second run.
 
-Nothing is repeated to get to a call: this process and the engine fork there (:mod:`tests.drills.branching`). And what
-two failures leave behind is often the same, down to the last byte but for times and made-up names: the second run from
-there, and what it ends with, are looked at once.
+No calls are repeated to reach the one that fails: this process and the engine fork there
+(:mod:`tests.drills.branching`). Two failures often leave the same state, except for times and generated names; the
+second run from such a state, and its result, are checked only once.
 
-The app is small, and has one of each: a REST route, a worker of a queue, a schedule, the three functions of a WebSocket
-API, a layer. So each call that a deployment of Lamplighter makes is made here, for fewer functions.
+The deployed app is small, with one of each: a REST route, a worker of a queue, a schedule, the three functions of a
+WebSocket API, a layer. Its deployment makes every kind of call of Lamplighter's, for fewer functions.
 """
 
 from __future__ import annotations
@@ -110,18 +110,18 @@ Outputs:
 
 @dataclass
 class Site:
-    """An engine and two folders with the project: that of the admin who deploys, and another one's."""
+    """An engine and two checkouts of the project: one of the admin who deploys, one of another admin."""
 
     line: Line
     mine: Path
     other: Path
 
     def deploy(self, faults: Faults | None = None) -> str | None:
-        """``make deploy``; why it failed, if it did."""
+        """Run ``make deploy``; returns why it failed, empty if it succeeded."""
         return self._run(faults, deploy.deploy, public_url="", parameters={}, smoke=False)
 
     def undeploy(self, faults: Faults | None = None, *, folder: Path | None = None) -> str | None:
-        """``make undeploy``, from the other folder unless one is named; why it failed, if it did."""
+        """Run ``make undeploy``, by default from the other checkout; returns why it failed, empty if it succeeded."""
         return self._run(faults, deploy.undeploy, project=folder or self.other)
 
     def _run(self, faults: Faults | None, action: Callable[..., None], **options: Any) -> str | None:
@@ -132,16 +132,16 @@ class Site:
                 return str(error)
             except KilledError:
                 return "killed"
-            except Exception as error:  # noqa: BLE001  # what a person would see as a traceback
+            except Exception as error:  # noqa: BLE001  # an admin would see a traceback
                 return f"{type(error).__name__}: {error}"
         return None
 
     def change(self, greeting: str) -> None:
-        """Another version of the code, as an update has one."""
+        """Change the code for an update."""
         (self.mine / "chalicelib" / "__init__.py").write_text(f"GREETING = {greeting!r}\n")
 
     def wrong(self) -> list[str]:
-        """What is not as one whole deployment leaves it."""
+        """The differences from a complete deployment."""
         there = Inventory()
         expected = {
             "functions": FUNCTIONS,
@@ -167,7 +167,7 @@ class Site:
         return wrong or self._silent()
 
     def _silent(self) -> list[str]:
-        """What is wrong with the answer of the deployed API."""
+        """The difference in the answer of the deployed API, if any."""
         [api] = boto3.client("apigateway").get_rest_apis()["items"]
         status, answer = self.line.get(f"/_aws/execute-api/{api['id']}/api/devices/v1/hello")
         wanted = (self.mine / "chalicelib" / "__init__.py").read_text().partition("'")[2].rstrip("'\n")
@@ -175,7 +175,7 @@ class Site:
         return [] if said == wanted else [f"the API says {said}, not {wanted}"]
 
     def left(self) -> list[str]:
-        """What an undeployed stage has left."""
+        """The resources left over after ``make undeploy``."""
         there = Inventory()
         kinds = (
             "functions",
@@ -193,12 +193,12 @@ class Site:
 
 
 def first_installation(site: Site, faults: Branching) -> str | None:
-    """A first deployment fails; the second completes it, and somebody else can remove all of it."""
+    """A first deployment fails; the second run completes it, and another admin can remove everything."""
     return site.deploy(faults)
 
 
 def update(site: Site, faults: Branching) -> str | None:
-    """An update fails; the second run completes it. Nothing else is called until then than before."""
+    """An update fails; the second run completes it. Until then callers reach the old version."""
     site.change("before")
     assert (failed := site.deploy()) is None, failed
     site.change("after")
@@ -206,7 +206,7 @@ def update(site: Site, faults: Branching) -> str | None:
 
 
 def removal(site: Site, faults: Branching) -> str | None:
-    """Removing fails; somebody else's second run completes it."""
+    """A removal fails; a second run by another admin completes it."""
     assert (failed := site.deploy()) is None, failed
     return site.undeploy(faults, folder=site.mine)
 
@@ -219,7 +219,7 @@ SCENARIOS: dict[str, Callable[[Site, Branching], str | None]] = {
 
 
 def drill(site: Site, scenario: str, faults: Branching) -> None:
-    """Play a scenario, and in each child of this process what comes after a failure."""
+    """Run a scenario, and in each forked child the second run after a failure."""
     first = faults.guarded(lambda: SCENARIOS[scenario](site, faults))
     if not faults.failed:
         assert first is None, first
@@ -235,7 +235,7 @@ def drill(site: Site, scenario: str, faults: Branching) -> None:
 
 
 def whole(site: Site) -> list[str]:
-    """What is not as one deployment leaves it, or stays when somebody else removes it."""
+    """The differences from a complete deployment, and resources left over when another admin removes it."""
     wrong = site.wrong()
     failed = site.undeploy()
     return wrong + ([f"undeploy: {failed}"] if failed else site.left())
@@ -243,7 +243,7 @@ def whole(site: Site) -> list[str]:
 
 @contextmanager
 def site(folder: Path) -> Iterator[Site]:
-    """An engine with two copies of the project."""
+    """Start an engine, and create two checkouts of the project."""
     mine, other = folder / "mine", folder / "other"
     for each in (mine, other):
         _project(each)
@@ -253,7 +253,7 @@ def site(folder: Path) -> Iterator[Site]:
 
 
 def _project(folder: Path) -> None:
-    """The small app, in a folder of its own."""
+    """Write the small app into a folder."""
     (folder / ".chalice" / "policies").mkdir(parents=True)
     (folder / "chalicelib").mkdir()
     (folder / "vendor").mkdir()
@@ -288,7 +288,7 @@ def _project(folder: Path) -> None:
 
 
 def in_this_process() -> None:
-    """Let all steps of a deployment run here, where calls can fail; and let nobody wait for an engine that is quick."""
+    """Run all steps of a deployment in this process, where calls can fail, and without pauses for AWS."""
 
     def chalice(target: Any, command: str, variables: dict[str, str]) -> None:
         added = {target.stage: {"environment_variables": variables, program.RUNTIME: bytecode.here()}}
@@ -312,10 +312,10 @@ def in_this_process() -> None:
 
     deploy._chalice, deploy._manage, deploy._stored = chalice, manage, stored
     deploy.say = _quiet  # type: ignore[assignment]
-    setattr(lock, "_runs", lambda _: False)  # noqa: B010  # each run stands for a process, which the next finds ended
+    setattr(lock, "_runs", lambda _: False)  # noqa: B010  # each run represents a process that ends before the next
     setattr(deployer, "Client", partial(Client, sleep=_quiet))  # noqa: B010
     time.sleep = lambda seconds: _sleep(min(float(seconds), 0.02))
-    # Every session would read the descriptions of all services again.
+    # Otherwise every session reads the descriptions of all services again.
     loader = botocore.loaders.create_loader()
     setattr(botocore.session, "create_loader", lambda *_, **__: loader)  # noqa: B010
 
@@ -325,13 +325,11 @@ def _quiet(*_: Any) -> None:
 
 
 def main() -> None:
-    """Run drills of the scenarios that are named, side by side, and print each as it is done."""
+    """Run the drills of the given scenarios in parallel, and print each result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("scenario", nargs="*", default=list(SCENARIOS), choices=list(SCENARIOS))
-    parser.add_argument("--every", type=int, default=0, help="only the first call of each kind, and of those each n-th")
-    parser.add_argument(
-        "--turn", type=int, help="one failure for each call: of four runs, the first (0) to the last (3)"
-    )
+    parser.add_argument("--every", type=int, default=0, help="only the first call of each kind, every n-th of these")
+    parser.add_argument("--turn", type=int, help="one failure for each call; four runs (0 to 3) cover all")
     parser.add_argument("--page", type=Path, help="write the results as a table")
     given = parser.parse_args()
     if len(given.scenario) > 1 or given.page:
@@ -344,7 +342,7 @@ def main() -> None:
 
 
 def _side_by_side(scenarios: list[str], where: Path | None) -> str | None:
-    """Run each scenario in a process of its own; what was wrong, if anything was."""
+    """Run each scenario in its own process; returns what was wrong, if anything."""
     words = [each for each in sys.argv[1:] if each.startswith(("--every=", "--turn="))]
     command = [sys.executable, "-m", "tests.drills.deploying", *words]
     with ExitStack() as running:
@@ -360,11 +358,11 @@ def _side_by_side(scenarios: list[str], where: Path | None) -> str | None:
     wrong = sum(bool(each.wrong) for each in drills)
     if not wrong and not broken:
         return None
-    return f"{wrong} of {len(drills)} were not whole" + "".join(f"; {each} broke off" for each in broken)
+    return f"{wrong} of {len(drills)} were not complete" + "".join(f"; {each} failed" for each in broken)
 
 
 def _read(process: subprocess.Popen[bytes]) -> list[Drill]:
-    """Every drill of a process, which is shown as it comes."""
+    """Read the drills of a process, and show each when it arrives."""
     found = []
     for text in process.stdout or ():
         print(text.decode(), end="", flush=True)

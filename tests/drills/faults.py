@@ -25,7 +25,7 @@ _send = botocore.httpsession.URLLib3Session.send
 
 
 class Own:
-    """The app's own client, in the shape of one of botocore's as far as faults look at it."""
+    """The app's own client, with the attributes of botocore's clients that faults use."""
 
     def __init__(self, service: str, send: Callable[[], Any]) -> None:
         self.meta = SimpleNamespace(service_model=SimpleNamespace(service_name=service), endpoint_url="")
@@ -37,12 +37,12 @@ def _made(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
 
 
 class KilledError(BaseException):
-    """The process ended here: no call comes after it."""
+    """Stands for the end of the process: no call follows."""
 
 
 @dataclass
 class Faults:
-    """What goes wrong with one of the calls, counted from 1."""
+    """Lets one of the calls fail; calls are counted from 1."""
 
     kind: str = ""
     at: int = 0
@@ -50,7 +50,7 @@ class Faults:
     dead: bool = False
 
     def make(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        """Make one call, unless it is the one."""
+        """Make one call, or fail if it is the chosen one."""
         if self.dead:
             raise KilledError
         name = f"{client.meta.service_model.service_name}.{operation}"
@@ -78,7 +78,7 @@ def _answer_lost(_: Faults, client: Any, operation: str, arguments: Any) -> Any:
 
 
 def _sent_again(_: Faults, client: Any, operation: str, arguments: Any) -> Any:
-    """The answer is lost once, and botocore sends the request again by itself, where it is let."""
+    """The answer is lost once, and botocore repeats the request if its configuration allows."""
     lost: list[Any] = []
 
     def send(session: Any, request: Any) -> Any:
@@ -119,7 +119,7 @@ FAULTS: dict[str, Callable[[Faults, Any, str, Any], Any]] = {
 
 @contextmanager
 def watched(faults: Faults) -> Iterator[None]:
-    """Let the calls of a block be counted, and one of them fail."""
+    """Count the calls of a block, and let one of them fail."""
 
     def make(client: Any, operation: str, arguments: Any) -> Any:
         return faults.make(client, operation, arguments)
@@ -137,7 +137,7 @@ _watching: list[Faults] = []
 
 
 def made_by_own_client(service: str, operation: str, send: Callable[[], urllib3.BaseHTTPResponse]) -> Any:
-    """Let a call of the app's own client be counted with the others, and fail as urllib3 lets calls fail."""
+    """Count a call of the app's own client with the others, and let it fail with urllib3's errors."""
     if not _watching:
         return send()
     try:

@@ -1,9 +1,7 @@
 """An engine that forks: ``python -m tests.drills.forking FOLDER KEY``, in the engine's own environment.
 
-A drill has to fail every call of a deployment in every way. So that no deployment has to be repeated up to that call,
-the process that deploys forks there, and the engine with it: the children go on with that one failure, and the parents
-as if nothing had happened. One engine serves one process at a time, over a socket in ``FOLDER``; nothing runs in it
-between two requests.
+A drill lets every call of a deployment fail in every way. So that no deployment has to be repeated up to that call,
+the deploying process and the engine fork there: the children continue with that one failure, the parents without it. An engine serves one process at a time, over a socket in ``FOLDER``; nothing runs in it between two requests.
 """
 
 from __future__ import annotations
@@ -27,30 +25,30 @@ from infra.local.engine import auth_proxy, patches
 from infra.local.signatures import Key
 
 PATIENCE = 60.0
-"""Seconds that a copy waits for the process that it is for."""
+"""Seconds that a copy waits for its process to connect."""
 SETTLE = 5.0
-"""Seconds that something which a request has begun may go on after the answer, as a stack does."""
+"""Seconds that background work of a request, such as a stack's, may take after the answer."""
 
 LOCK = "/deploying"
-"""How the name of the lock's parameter ends (``infra/deploy/lock.py``)."""
+"""The end of the name of the lock's parameter (``infra/deploy/lock.py``)."""
 RECORD = "/deployed"
-"""The same of the stage's record."""
+"""The end of the name of the stage's record."""
 _NAMES = re.compile(
     r"(?<![\w+])(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}|AROA[0-9A-Z]{17}|[0-9a-f]{6,12}|[0-9a-z]{10})(?![\w+])"
 )
-"""What the engine makes up: ids of APIs, routes, versions, requests."""
+"""Ids that the engine generates, of APIs, routes, versions, requests."""
 _TIMES = re.compile(r'"?\d{4}-\d\d-\d\dT[\d:.]+(?:\+[\d:]+|Z)?"?|(?<![\w.])1[6-9]\d{8}(?:\d{3})?(?:\.\d+)?(?![\w.])')
 
 
 class Forking:
-    """The engine, for the one process at the other end of a connection."""
+    """Serves the engine to the one process that is connected."""
 
     def __init__(self, folder: Path, key: Key) -> None:
         from ministack import app as engine
         from ministack.services import lambda_svc
 
         patches.apply()
-        # Threads do not survive a fork, and nothing is to happen by itself.
+        # Threads do not survive a fork, and nothing may change between requests.
         lambda_svc._ensure_poller = lambda: None
         self._engine = engine
         self._folder = folder
@@ -65,7 +63,7 @@ class Forking:
         self._children: list[int] = []
 
     def serve(self, connection: Connection) -> None:
-        """Answer until the other end is gone."""
+        """Answer requests until the connection is closed."""
         loop = asyncio.new_event_loop()
         self._engine._MAIN_LOOP = loop
         asyncio.set_event_loop(loop)
@@ -83,10 +81,10 @@ class Forking:
                     connection.send(loop.run_until_complete(self._answer(*words)))
 
     def _fork(self, connection: Connection) -> str:
-        """Start a copy of everything; where it waits for the one that it is for."""
+        """Fork a copy of the engine; returns the socket at which it waits for its process."""
         path = self._folder / f"{os.getpid()}-{self._number}"
         self._number += 1
-        gc.freeze()  # see the other end
+        gc.freeze()  # matches the other end
         with listening(path) as waiting:
             child = os.fork()
             if child == 0:
@@ -129,10 +127,10 @@ class Forking:
         return start["status"], list(start["headers"]), b"".join(part.get("body", b"") for part in parts)
 
     def _digest(self) -> str:
-        """Of all that there is, but for times, the lock, and the names that the engine makes up: those by their order.
+        """A hash of the state, without times and the lock, and with generated names replaced by their order.
 
-        A process that was killed leaves the lock, and one that was refused does not: its first call takes the lock or
-        takes it over, and goes on in the same way.
+        Only a killed process leaves the lock, but that makes no difference: the second run acquires it or takes it
+        over, and continues in the same way.
         """
         from ministack.core import persistence
 
@@ -147,7 +145,7 @@ class Forking:
 
 
 def _plain(name: str, value: str) -> Any:
-    """A parameter's value, unless it is secret; the record of a stage unpacked (``infra/deploy/record.py``)."""
+    """A parameter's value unless it is secret; the record of a stage is unpacked (``infra/deploy/record.py``)."""
     if RECORD not in name:
         return value if not value.startswith("ENCRYPTED:") else "secret"
     record = json.loads(zlib.decompress(base64.b64decode(value)))
@@ -156,16 +154,16 @@ def _plain(name: str, value: str) -> Any:
 
 
 def listening(path: Path) -> socket.socket:
-    """A socket at a path."""
+    """A listening socket at a path."""
     made = socket.socket(socket.AF_UNIX)
     made.bind(str(path))
     made.listen(1)
-    made.settimeout(PATIENCE)  # of a process that forked and did not come
+    made.settimeout(PATIENCE)  # left by a copy whose process did not connect
     return made
 
 
 def accepted(waiting: socket.socket) -> Connection:
-    """The one connection to a socket."""
+    """Accept the only connection to a socket."""
     found, _ = waiting.accept()
     waiting.close()
     found.settimeout(None)
@@ -179,7 +177,7 @@ def _unquoted(path: str) -> str:
 
 
 def main() -> None:
-    """Serve the one that connects, and the children of both."""
+    """Serve the process that connects; forked copies serve its children."""
     folder, key_file = map(Path, sys.argv[1:])
     key = Key(*json.loads(key_file.read_text()))
     services = auth_proxy.STORES | auth_proxy.FUNCTIONS | auth_proxy.INTERNAL

@@ -18,7 +18,7 @@ WORKERS = ("tick", "uploads", "websocket_connect", "websocket_disconnect", "webs
 
 
 class Inventory:
-    """Everything of the stage that AWS has, each kind sorted."""
+    """All resources of the stage on AWS, sorted within each kind."""
 
     def __init__(self) -> None:
         self._lambda = boto3.client("lambda")
@@ -29,17 +29,17 @@ class Inventory:
         self._found = {kind: sorted(look(self)) for kind, look in self._LOOKS.items()}
 
     def of(self, kind: str) -> list[str]:
-        """All of one kind."""
+        """All resources of one kind."""
         return self._found[kind]
 
     def recorded_versions(self) -> list[str]:
-        """The versions that the record names."""
+        """The function versions in the record."""
         return sorted(
             {f"{name}:{version}" for each in self._record["releases"] for name, version in each["versions"].items()}
         )
 
     def recorded_deployments(self) -> list[str]:
-        """The deployments of the REST API that the record names."""
+        """The deployments of the REST API in the record."""
         return sorted(each["gateway"] for each in self._record["releases"])
 
     def names(self) -> list[str]:
@@ -100,7 +100,7 @@ class Inventory:
         ]
 
     def _permissions(self) -> list[str]:
-        """Functions, once for each right to call their alias."""
+        """Functions, one entry for each permission to call their alias."""
         found = []
         for name in self._functions():
             with suppress(self._lambda.exceptions.ResourceNotFoundException):

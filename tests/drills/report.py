@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 HEAD = """# Drill of a deployment
 
 Written by `make drill ARGS='--page=docs/drill.md'`; do not edit it. `make deploy` makes calls to AWS for a first
-installation and for an update, and `make undeploy` for a removal. Each failed once at every position, in each of these
-ways, and the same command was started again. *Killed*: the process ended before the call. *Refused*, *throttled*: AWS
-said so. *Answer lost*: the call was made, and its answer did not arrive.
+installation and for an update, and `make undeploy` for a removal. In this drill, each call failed once in each of
+these ways, and then the same command was started again. *Killed*: the process ended before the call. *Refused*,
+*throttled*: AWS answered with this error. *Answer lost*: the call was made, and its answer did not arrive.
 
-After the second run of a deployment there has to be one API of each kind, one mapping of the queue, and of everything
-else what one whole deployment leaves. The API has to answer with the new code. And `make undeploy` from another
-checkout has to leave nothing. After the second run of a removal, from another checkout, nothing may be left. A cell
-says how many of how many were so.
+After the second run of a deployment, exactly the resources of one complete deployment must exist, such as one API of
+each kind and one mapping of the queue; the API must answer with the new code, and `make undeploy` from another
+checkout must remove everything. After the second run of a removal, from another checkout, nothing may be left. A cell
+counts the second runs that passed, of all.
 
-What is deployed is a small app with one of each kind of resource, on the embedded engine. Where two failures left the
-same state, down to times and made-up names, the second run from there was made once. What takes time on AWS (a function
-becomes active, a stack is made) is quick here.
+A small app with one of each kind of resource was deployed to the embedded engine. If two failures left the same state,
+except for times and generated names, the second run was made once. Waiting times of AWS, such as for a stack, are
+short here.
 """
 
 
@@ -35,17 +35,17 @@ def page(drills: Sequence[Drill], kinds: Sequence[str]) -> str:
     parts = [HEAD, _summary(drills, scenarios), *(_table(drills, scenario, kinds) for scenario in scenarios)]
     wrong = [drill for drill in drills if drill.wrong]
     parts.append(
-        "## Not whole\n\n"
-        + ("".join(f"- {_said(drill)}\n" for drill in wrong) or "None: every second run ended as it has to.\n")
+        "## Not complete\n\n"
+        + ("".join(f"- {_said(drill)}\n" for drill in wrong) or "None: every second run gave a complete result.\n")
     )
     return "\n".join(parts)
 
 
 def _summary(drills: Sequence[Drill], scenarios: Iterable[str]) -> str:
-    rows = ["| | calls | failures | first run went on by itself | whole after the second |", "|---|---|---|---|---|"]
+    rows = ["| | calls | failures | first run succeeded anyway | complete after the second |", "|---|---|---|---|---|"]
     for scenario in scenarios:
         own = [drill for drill in drills if drill.scenario == scenario]
-        alone = sum(drill.first == "went on by itself" for drill in own)
+        alone = sum(drill.first == "succeeded anyway" for drill in own)
         calls = len({drill.number for drill in own})
         rows.append(f"| {scenario} | {calls} | {len(own)} | {alone} | {sum(not drill.wrong for drill in own)} |")
     return "\n".join(rows) + "\n"

@@ -1,6 +1,6 @@
 """Restores a deployed stage from a backup, by the steps of docs/operations.md: ``python -m tests.drills.restoring``.
 
-Lamplighter itself is deployed to the embedded engine, with the policies enforced. It says how long each step took:
+Lamplighter itself is deployed to the embedded engine, with policies enforced. It prints the time of each step:
 an installation is out of service from step 3 to step 5.
 """
 
@@ -31,14 +31,14 @@ NAMES = [deployed_name(each, STAGE) for each in FUNCTIONS]
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Say how long a step took."""
+    """Print the time that a step took."""
     began = time.monotonic()
     yield
     print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
 
 
 def point(stage: Stage, tables: str) -> None:
-    """What a line in ``infra/deploy/functions.py`` and ``make docs`` do: let the stage work on other tables."""
+    """Make the stage use other tables, as a change of ``infra/deploy/functions.py`` and ``make docs`` would."""
     [known] = [replace(each, tables=tables) for each in STAGES if each.name == STAGE]
     path = stage.project / ".chalice" / "config.json"
     config = json.loads(path.read_text())
@@ -58,7 +58,7 @@ class Site:
         self._lambda = stage.client("lambda")
 
     def log_in(self) -> httpx2.Client:
-        """The user's client."""
+        """Log in; returns the user's client."""
         login = httpx2.post(
             f"{self._stage.url}/api/management/v1/useradm/auth/login", auth=(EMAIL, PASSWORD), timeout=60
         )
@@ -66,32 +66,32 @@ class Site:
         return httpx2.Client(base_url=self._stage.url, headers={"Authorization": f"Bearer {login.text}"}, timeout=60)
 
     def note(self, name: str) -> None:
-        """Make something that can be found again."""
+        """Create data that can be found later."""
         with self.log_in() as api:
             assert api.post(TOKENS, json={"name": name, "expires_in": 3600}).status_code == HTTPStatus.OK
 
     def noted(self) -> set[str]:
-        """What of it is there."""
+        """The created data that exists now."""
         with self.log_in() as api:
             return {each["name"] for each in api.get(TOKENS).json()}
 
     def stop(self) -> None:
-        """Let no function run."""
+        """Stop all functions."""
         for name in NAMES:
             self._lambda.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
 
     def start(self) -> None:
-        """Let all functions run again."""
+        """Start all functions again."""
         for name in NAMES:
             self._lambda.delete_function_concurrency(FunctionName=name)
 
     def stopped(self) -> bool:
-        """Whether no function may run. The engine, unlike AWS, goes on with processes that are there already."""
+        """Whether all functions are stopped. Unlike AWS, the engine continues with running processes."""
         reserved = [self._lambda.get_function_concurrency(FunctionName=name) for name in NAMES]
         return all(each.get("ReservedConcurrentExecutions") == 0 for each in reserved)
 
     def prefixes(self) -> set[Any]:
-        """The tables of the functions that are called."""
+        """The table prefixes of the called functions."""
         called = [self._lambda.get_function_configuration(FunctionName=name, Qualifier="live") for name in NAMES]
         return {each["Environment"]["Variables"]["LAMPLIGHTER_TABLE_PREFIX"] for each in called}
 
@@ -104,7 +104,7 @@ def run(stage: Stage) -> None:
     stage.manage("user", "create", EMAIL, "--tenant", tenant["id"], "--password", PASSWORD)
     site = Site(stage)
     site.note("before")
-    with timed("step 1: restore all tables, beside the server's own"):
+    with timed("step 1: restore all tables, next to the server's own"):
         assert len(stage.manage("backup", "restore", PREFIX)["tables"]) >= 14
     site.note("after")
     with timed("step 3: stop the functions"):
@@ -119,7 +119,7 @@ def run(stage: Stage) -> None:
         site.start()
         assert site.noted() == {"before"}
     site.note("since")
-    with timed("and back again"):
+    with timed("back to the original tables"):
         site.stop()
         point(stage, "")
         stage.deploy("--no-storage", "--at-once")

@@ -1,6 +1,6 @@
-"""Runs a server in a process, with an engine of another process: ``python -m tests.drills.serve``.
+"""Runs a server whose engine runs in another process: ``python -m tests.drills.serve``.
 
-Engine, tables and settings are those of the environment. It says where it is, and serves until its input ends.
+Engine, tables and settings come from the environment. It prints its URL, and serves until its input ends.
 """
 
 from __future__ import annotations

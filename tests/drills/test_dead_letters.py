@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def counts(document, name: str) -> dict[str, int]:
-    """How many messages a queue has."""
+    """The numbers of messages of a queue."""
     [found] = [each for each in document("queue", "list") if each["queue"] == name]
     return {kind: count for kind, count in found.items() if kind != "queue"}
 
@@ -42,7 +42,7 @@ def test_failed_messages_can_be_redriven_and_malformed_ones_dropped(
 
         server.drain()
 
-        # The others were done.
+        # The other messages were handled.
         assert len(box.to("sam@example.com")) == 1
         assert api.get(f"/api/management/v1/inventory/devices/{device['id']}").status_code == 404
         assert counts(document, "mails") == {"waiting": 0, "working": 0, "dead": 1}
@@ -59,7 +59,7 @@ def test_failed_messages_can_be_redriven_and_malformed_ones_dropped(
         assert len(box.to("pat@example.com")) == 1
         assert counts(document, "mails") == {"waiting": 0, "working": 0, "dead": 0}
 
-        # Given back without being mended, it is dead again.
+        # Redriven without a fix, it fails again.
         assert document("queue", "redrive", "decommissions")["redriven"] == 1
         server.drain()
         [senseless] = document("queue", "dead", "decommissions")

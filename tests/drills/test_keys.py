@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 
 def kid(token: str) -> str:
-    """The name of the key that signed a token."""
+    """The id of the key that signed a token."""
     head = token.split(".", maxsplit=1)[0]
     return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
 
 
 def holds(http: httpx2.Client, token: str) -> bool:
-    """Whether the server lets a user's token in."""
+    """Whether the server accepts a user's token."""
     answer = http.get(ME, headers=bearer(token))
     assert answer.status_code in (200, 401), answer.text
     return answer.status_code == 200
 
 
 def signed(device: Device) -> str:
-    """The name of the key by which a device gets a token now."""
+    """The id of the key that signs a device's new token."""
     assert device.auth().status_code == 200
     return kid(str(device.token))
 
@@ -59,12 +59,12 @@ def test_the_signing_key_is_rotated_and_a_leaked_one_is_withdrawn(site: Site, ac
 
         new_key = site.manage("signing-key", "rotate")["kid"]
 
-        # A user has so many sessions and no more; a device may ask as often as it likes.
+        # A user's sessions are limited; a device may request tokens as often as it likes.
         until("tokens of the new key", lambda: signed(scout) == new_key)
         new = account.log_in(http)
         assert (kid(new), kid(old) != new_key) == (new_key, True)
         assert holds(http, old)
-        assert device.poll().status_code == 204, "a token of the key before holds until it expires"
+        assert device.poll().status_code == 204, "a token of the previous key is valid until it expires"
         assert device.auth().status_code == 200
         assert device.token is not None
         assert (kid(device.token), kid(device_old)) == (new_key, kid(old))
@@ -72,9 +72,9 @@ def test_the_signing_key_is_rotated_and_a_leaked_one_is_withdrawn(site: Site, ac
         dead = [old, new]
         last_key = site.manage("signing-key", "rotate", "--withdraw-old")["kid"]
 
-        until("tokens of older keys are dead", lambda: not any(holds(http, each) for each in dead))
+        until("tokens of older keys are invalid", lambda: not any(holds(http, each) for each in dead))
         assert device.poll().status_code == 401
-        assert device.auth().status_code == 200, "a device gets a new token by itself"
+        assert device.auth().status_code == 200, "a device gets a new token without help"
         assert device.poll().status_code == 204
         assert kid(account.log_in(http)) == last_key
 
@@ -107,14 +107,14 @@ def test_secrets_stay_readable_when_their_key_is_rotated(server, tenant, api, mo
     sealed_before = webhook.secret
     assert sealed_before is not None
     new = vault.rotate()
-    assert opened() == secrets, "the key before still opens"
+    assert opened() == secrets, "the previous key still decrypts"
     with pytest.raises(Conflict, match="retire"):
         vault.rotate()
     with pytest.raises(Conflict, match="try again"):
         vault.check_settled()
 
     assert (integrations.seal_anew(tenant.id), useradm.seal_anew(tenant.id)) == (1, 2)
-    assert (integrations.seal_anew(tenant.id), useradm.seal_anew(tenant.id)) == (0, 0), "and again changes nothing"
+    assert (integrations.seal_anew(tenant.id), useradm.seal_anew(tenant.id)) == (0, 0), "repeating changes nothing"
     monkeypatch.setattr(vault, "_CALL", -settings.current().key_cache - 60)
     vault.check_settled()
     assert len(vault.retire()) == 1
@@ -136,7 +136,7 @@ def _seal(tenant, thing: str, secret: str) -> bytes:
 
 
 def test_a_concurrent_change_does_not_undo_the_re_encryption_of_a_secret(server, tenant):
-    """A change that keeps a secret was read before it was sealed anew: it is refused and made again."""
+    """A change based on an item read before its secret was encrypted again fails, and has to be repeated."""
     useradm.create_user(tenant.id, f"{tenant.id}@example.com", "a-long-enough-one", by=EVERYTHING)
     hook = table.Integration("hook", "webhook", "https://example.com", _seal(tenant, "hook", "a"), "", [])
     idp = providers.Provider(
@@ -175,7 +175,7 @@ def test_the_vaults_key_is_rotated_by_command(site: Site, account: Account):
     assert (early.returncode, "may still use the previous key" in early.stderr) == (4, True)
     again = run(site.environment(), "vault-key", "rotate")
     assert (again.returncode, "vault-key retire" in again.stderr) == (4, True)
-    # Processes that keep no copy: nothing has to be waited for.
+    # These processes cache no keys, so no waiting is needed.
     settled = run(site.environment() | {"LAMPLIGHTER_KEY_CACHE": "-60"}, "vault-key", "retire", "--json")
     retired = json.loads(settled.stdout)["retired"]
     assert len(retired) == 1

@@ -22,7 +22,7 @@ ARTIFACTS = "/api/management/v1/deployments/artifacts"
 
 
 def through(world: World, device: Device, deployment: str) -> bytes:
-    """Let a device install its update; returns the file."""
+    """Let a device install its update; returns the downloaded file."""
     artifact = serves(device.poll(), deployment)
     file = httpx2.get(artifact["source"]["uri"]).content
     for status in ("downloading", "installing", "success"):

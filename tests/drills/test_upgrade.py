@@ -34,7 +34,7 @@ def dynamodb(server) -> Iterator[Any]:
 
 @pytest.fixture
 def stored(dynamodb) -> Iterator[Any]:
-    """Says that the stored data have a version; puts it right in the end."""
+    """Sets the version of the stored data, and restores it after the test."""
 
     def say(version: int | None) -> None:
         if version is None:
@@ -47,7 +47,7 @@ def stored(dynamodb) -> Iterator[Any]:
 
 
 def old_form(dynamodb: Any, tenant: str, user: str) -> None:
-    """Turn a tenant and its user into what version 1 stored: it knew neither roles nor counted changes."""
+    """Convert a tenant and its user to the form of version 1, which had no roles and no counter of changes."""
     for table, pk, sk, names in (
         ("tenantadm", f"T#{tenant}", "TENANT", ("version", "old_tokens", "notes", "given")),
         ("useradm", f"T#{tenant}#USERS", user, ("roles", "sso", "assigned", "verified", "tfa_status")),
@@ -80,7 +80,7 @@ def test_old_items_are_read_and_brought_up_to_date(
     old_form(dynamodb, tenant.id, me["id"])
     stored(noted)
 
-    # New code is deployed first, so it reads what it finds.
+    # New code is deployed first, so it has to read old items.
     assert http.post(LOGIN, auth=(me["email"], "a-long-enough-one")).status_code == 200
     assert api.get(USERS).status_code == 200
     waiting = manage("migrate", "--check")
@@ -95,7 +95,7 @@ def test_old_items_are_read_and_brought_up_to_date(
     assert document("migrate") == {"version": migrations.CURRENT, "changed": {}}
     assert manage("migrate", "--check").returncode == 0
     assert manage("tenant", "show", tenant.id).stderr == ""
-    # The server goes on with what was migrated.
+    # The server works with the migrated data.
     assert document("tenant", "set-limits", tenant.id, "--max-devices", "7")["max_devices"] == 7
     token = http.post(LOGIN, auth=(me["email"], "a-long-enough-one")).text
     assert http.get(ME, headers=bearer(token)).json()["roles"] == ["RBAC_ROLE_PERMIT_ALL"]
@@ -122,11 +122,11 @@ def test_older_code_leaves_newer_data_alone(stored, manage: Manage, tenant):
     assert manage("tenant", "show", tenant.id).stdout.count("status: active") == 1
 
 
-LEFT = [0]
+WRITES_LEFT = [0]
 
 
-class Dies(Tables):
-    """Writes as often as :data:`LEFT` says, and then no more."""
+class LimitedTables(Tables):
+    """Allows :data:`WRITES_LEFT` writes, then fails."""
 
     def put(self, table: str, item: Any, condition: Any) -> bool:
         self._use()
@@ -137,26 +137,26 @@ class Dies(Tables):
         return super().complete(table, item, name, value)
 
     def _use(self) -> None:
-        if not LEFT[0]:
+        if not WRITES_LEFT[0]:
             raise BrokenPipeError
-        LEFT[0] -= 1
+        WRITES_LEFT[0] -= 1
 
 
 def test_a_migration_can_be_killed_at_any_write_and_started_again(site: Site, account: Account):
-    """On storage of its own: each death begins with all tenants anew."""
+    """Uses its own storage, since each migration includes all tenants."""
     [person] = site.manage("user", "list", "--tenant", account.tenant)
     with applied(site.environment()):
         dynamodb = boto3.client("dynamodb")
         for writes in count():
             old_form(dynamodb, account.tenant, person["id"])
             dynamodb.put_item(TableName=PREFIX + "tenantadm", Item=SCHEMA | {"version": {"N": "1"}})
-            LEFT[0] = writes
+            WRITES_LEFT[0] = writes
             died = False
             try:
-                list(replace(migrations.store(), tables=Dies(dynamodb, PREFIX)).migrate())
+                list(replace(migrations.store(), tables=LimitedTables(dynamodb, PREFIX)).migrate())
             except BrokenPipeError:
                 died = True
-                assert migrations.store().version() == 1, "not noted before everything is done"
+                assert migrations.store().version() == 1, "the version changes only when everything is done"
                 list(migrations.store().migrate())
 
             assert migrations.store().version() == migrations.CURRENT

@@ -1,4 +1,4 @@
-"""The calls of a fleet whose traffic is recorded: each kind made by a few devices of a tenant that has many."""
+"""Makes the calls that are recorded: each kind by a few devices of a large tenant."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ FORMS = [
     (re.compile(r"^DUE#\d$"), "DUE#{due}"),
     (re.compile(r"#CHANGED#\d$"), "#CHANGED#{changed}"),
 ]
-"""What stands for ids and parts in keys."""
+"""Placeholders for ids and parts in keys."""
 
 
 def parts() -> dict[str, list[int]]:
-    """Into how many parts the layout divides what it divides, for each size of a tenant."""
+    """The number of parts of each kind in the layout, for each size of a tenant."""
     counters = [max(1, min(limits.COUNTER_SHARDS, -(-size // limits.COUNTER_SHARD_DEVICES))) for size in SIZES]
     same = {
         "count": counts._SHARDS,
@@ -65,14 +65,14 @@ def parts() -> dict[str, list[int]]:
 
 
 def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording:
-    """Make every kind of call that the scenarios have, in a process that knows what all devices share."""
+    """Make every kind of call of the scenarios, in a process whose caches hold what devices share."""
     world = World(api, http, tenant.tenant_token)
     recorder = Recorder(FORMS)
     calls: dict[str, list[Access]] = {}
     first, *devices = (Device(http, tenant.tenant_token) for _ in range(1 + CALLERS))
 
     def each(name: str, call: Callable[[Device], Any]) -> None:
-        """Record the calls of all devices but the first, which makes the process know what they share."""
+        """Record the calls of all devices but the first, whose calls fill the caches."""
         call(first)
         with recorder.recording(CALLERS) as calls[name]:
             for device in devices:
@@ -108,7 +108,7 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
     for device in (first, *devices):
         tag(world, device, "here")
     limited = deploy(world, save_filter(world, "tags", "place", "here"), artifact_name="three", max_devices=100)
-    # Only one counter can tell which device of an unknown number is the last.
+    # With max_devices there is only one counter, which shows when the last device has begun.
     with recorder.also(r"^COUNTER#\d+", "COUNTER#{only}"):
         updated(" by a filter", "begin by a filter", limited)
     return Recording(parts(), calls)
@@ -123,7 +123,7 @@ def _inventory(version: str) -> dict[str, str]:
 
 
 def _fill_roster(tenant: Tenant) -> None:
-    """Add devices that exist in the roster only: creating a deployment reads nothing else of them."""
+    """Add devices that exist only in the roster: creating a deployment reads nothing else of them."""
     with RosterItem.batch_write() as batch:
         for _ in range(ROSTER):
             batch.save(membership._roster_item(tenant.id, str(uuid.uuid4())))

@@ -1,7 +1,7 @@
-"""Records what calls do to which keys of DynamoDB, with what follows in indexes (``infra.heat.traffic``).
+"""Records the reads and writes of calls by key of DynamoDB, including those of indexes (``infra.heat.traffic``).
 
-Ids become placeholders, so that the calls of several devices are one kind of call. Units follow the rules of
-``tests/support/probe.py``. What a write does to an index follows from the item before and after:
+Ids become placeholders, so that the calls of several devices count as one kind of call. Units follow the rules of
+``tests/support/probe.py``. The effect of a write on an index is computed from the item before and after:
 ``docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.ThroughputConsiderations.Writes``.
 """
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 Typed = dict[str, Any]
 Place = tuple[str, str, str]
-"""Full name of a table, partition key, sort key."""
+"""Table name, partition key, sort key."""
 _WRITES = {"PutItem": "Item", "UpdateItem": "Key", "DeleteItem": "Key"}
 
 
 def _indexes() -> dict[str, list[tuple[str, str, str, bool]]]:
-    """By table, without the stage's prefix: name, partition key, sort key of each index, and whether it has all."""
+    """By table name without the stage's prefix: each index's name and keys, and whether it has all attributes."""
     found = {}
     for resource in read(STORAGE)["Resources"].values():
         if resource["Type"] == "AWS::DynamoDB::Table":
@@ -52,7 +52,7 @@ def _indexes() -> dict[str, list[tuple[str, str, str, bool]]]:
 class Recorder:
     """Collects accesses while it is in use, in all threads of this process.
 
-    ``forms``: what stands for ids and parts in keys.
+    ``forms``: placeholders for ids and parts in keys.
     """
 
     def __init__(self, forms: list[tuple[re.Pattern[str], str]]) -> None:
@@ -64,7 +64,7 @@ class Recorder:
 
     @contextmanager
     def also(self, pattern: str, form: str) -> Iterator[None]:
-        """In the block, let another form stand for some keys."""
+        """Use additional placeholders while the block runs."""
         known = self._forms
         self._forms = [(re.compile(pattern), form), *known]
         yield
@@ -72,7 +72,7 @@ class Recorder:
 
     @contextmanager
     def recording(self, calls: int = 1) -> Iterator[list[Access]]:
-        """Record the block, which makes ``calls`` calls of a kind; the list is filled at its end."""
+        """Record the block, which makes ``calls`` calls of a kind; the returned list is filled at its end."""
         found: list[Access] = []
         self._found = defaultdict(lambda: [0.0, 0.0, 0.0])
         real = SeamConnection.dispatch
@@ -163,7 +163,7 @@ def _table(place: Place) -> tuple[str, str, str, str]:
 
 
 def _entry(item: Typed, hashed: str, ranged: str, *, all_attributes: bool) -> tuple[str, str, Typed] | None:
-    """An item as an index has it: its keys there, and its attributes; None if it is not in it."""
+    """An item's keys and attributes in an index; None if the index does not contain it."""
     if hashed not in item or ranged not in item:
         return None
     kept = item if all_attributes else {name: item[name] for name in ("pk", "sk", hashed, ranged)}

@@ -1,4 +1,4 @@
-"""The model of hot keys against sums and formulas that are known."""
+"""The model of hot keys gives known sums and follows known formulas."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_load_of_a_key_is_the_sum_of_its_items_and_its_share_that_of_the_tig
 
 @pytest.mark.parametrize("rate", [5, 20, 100, 400])
 def test_with_a_single_attempt_the_refused_share_follows_erlangs_formula(rate: int) -> None:
-    """One item is one server without a queue: it refuses a share of a / (1 + a), with a = rate times hold."""
+    """One item acts as one server without a queue, which refuses a / (1 + a), with a = rate times hold."""
     load = rate * ONCE.hold[0]
 
     found = simulate([(rate, [("item", 1, 1.0)])], ONCE, transactions=20_000)
@@ -96,7 +96,7 @@ def test_items_that_are_always_locked_together_conflict_as_often_as_one() -> Non
 
 
 def test_a_rollout_exceeds_the_limits_of_a_key_in_the_first_layout() -> None:
-    """A report costs a deployment's one key some 4 units: 250 a second until DynamoDB splits it."""
+    """Each report uses about 4 units of the deployment's only key, which therefore allows 250 reports a second."""
     known, rollout = traffic.load(traffic.FIRST), SCENARIOS[1]
     hottest = loads(known, rollout, Fleet(1_000_000))[0]
 

@@ -1,4 +1,4 @@
-"""The recorded traffic is that of the code, and names everything that differs from call to call."""
+"""The recorded traffic matches the code, and has placeholders for all ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_recording_matches_the_code(
     traffic.save(tmp_path / "current.json", found)
 
     kept = traffic.path(traffic.CURRENT)
-    assert found == traffic.load(traffic.CURRENT), f"if that is intended: cp {tmp_path / 'current.json'} {kept}"
+    assert found == traffic.load(traffic.CURRENT), f"if the change is intended: cp {tmp_path / 'current.json'} {kept}"
 
 
 def test_recorded_keys_contain_no_ids_and_numbers() -> None:

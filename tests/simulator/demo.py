@@ -261,7 +261,7 @@ async def _rollout(console: Console, options: Options, address: Address) -> int:
             behaviour=options.behaviour,
             seed=options.seed,
         )
-        await _let_in(fleet, operator)
+        await _accept_devices(fleet, operator)
         kinds = Counter(device.kind for device in fleet.devices)
         keys = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         console.print(f"Let {options.devices} devices in ({keys} keys) in {time.monotonic() - began:.1f} s")
@@ -274,7 +274,7 @@ async def _rollout(console: Console, options: Options, address: Address) -> int:
             await _watch(console, fleet, operator, deployment, fleet.check())
             await _compare(console, fleet, operator, deployment)
     if options.server is not None or options.keep:
-        _say_where(console, options, address, deployment)
+        _print_address(console, options, address, deployment)
     else:
         console.print(NEXT, soft_wrap=True, markup=False)
     return 0
@@ -312,7 +312,7 @@ async def _one_in_phases(console: Console, phased: Phased, fleet: Fleet, operato
     return deployment
 
 
-def _say_where(console: Console, options: Options, address: Address, deployment: str) -> None:
+def _print_address(console: Console, options: Options, address: Address, deployment: str) -> None:
     # The password of a server that stays is kept in its folder, not on the screen.
     stays = options.server is not None
     text = LOOK_AROUND.format(
@@ -326,8 +326,8 @@ def _say_where(console: Console, options: Options, address: Address, deployment:
     console.print(text, soft_wrap=True, markup=False)
 
 
-async def _let_in(fleet: Fleet, operator: Operator) -> None:
-    await fleet.knock()
+async def _accept_devices(fleet: Fleet, operator: Operator) -> None:
+    await fleet.first_request()
     await operator.accept(fleet.identities)
     await fleet.connect()
     _require_no_problem(fleet)

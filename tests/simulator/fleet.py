@@ -40,11 +40,11 @@ UPDATES_AT_ONCE = 10
 """A device that is served more updates than this without a pause is served the same one for ever."""
 
 
-class Withdrawn(Exception):  # not an error: the server says that the deployment was aborted
+class DeploymentAborted(Exception):  # not an error: the server says that the deployment was aborted
     """The device must stop: a report was answered with 409."""
 
 
-class Astray(Exception):  # not an error of the simulator: noted in the tally
+class Unexpected(Exception):  # not an error of the simulator: noted in the tally
     """The device saw what it should not have seen, and gives this round up."""
 
 
@@ -75,11 +75,11 @@ class SimulatedDevice(Signer):
             return "RSA"
         return "EC" if isinstance(self.key, ec.EllipticCurvePrivateKey) else "Ed25519"
 
-    async def knock(self) -> None:
+    async def first_request(self) -> None:
         """Ask for a token for the first time, which leaves the device pending."""
         answer = await self._auth()
         if answer.status != 401:
-            raise self._astray("auth", answer)
+            raise self._unexpected("auth", answer)
         self.state = "pending"
 
     async def connect(self) -> None:
@@ -92,7 +92,7 @@ class SimulatedDevice(Signer):
         """Get a token."""
         answer = await self._auth()
         if answer.status != 200:
-            raise self._astray("auth", answer)
+            raise self._unexpected("auth", answer)
         self.token = answer.body.decode()
         self.id = str(self.claims["sub"])
 
@@ -112,7 +112,7 @@ class SimulatedDevice(Signer):
         if answer.status == 204:
             return None
         if answer.status != 200:
-            raise self._astray("next", answer)
+            raise self._unexpected("next", answer)
         instructions: dict[str, Any] = json.loads(answer.body)
         return instructions
 
@@ -148,7 +148,7 @@ class SimulatedDevice(Signer):
         self._rng.shuffle(document)
         answer = await self._call("inventory", "PUT", INVENTORY, document)
         if answer.status != 200:
-            raise self._astray("inventory", answer)
+            raise self._unexpected("inventory", answer)
 
     async def _update(self, instructions: dict[str, Any]) -> None:
         deployment, artifact = instructions["id"], instructions["artifact"]
@@ -172,7 +172,7 @@ class SimulatedDevice(Signer):
             await self._report(deployment, "installing")
             self.artifact_name = artifact["artifact_name"]
             await self._report(deployment, "success")
-        except Withdrawn:
+        except DeploymentAborted:
             await self._roll_back(deployment, name)
         self.state = "idle"
         if self.artifact_name != name:
@@ -189,7 +189,7 @@ class SimulatedDevice(Signer):
     async def _send_log(self, deployment: str, body: bytes) -> None:
         answer = await self._call("log", "PUT", f"{REPORTS}/{deployment}/log", body)
         if answer.status != 204:
-            raise self._astray("log", answer)
+            raise self._unexpected("log", answer)
 
     async def _roll_back(self, deployment: str, name: str) -> None:
         """A refused report: clients say `failure`, and leave it at that when they are refused again."""
@@ -197,7 +197,7 @@ class SimulatedDevice(Signer):
             return  # `success` was refused: what is installed stays installed
         try:
             await self._report(deployment, "failure")
-        except Withdrawn:
+        except DeploymentAborted:
             return
         self._fleet.tally.problem("status", "taken from a device that was told to stop")
 
@@ -205,16 +205,16 @@ class SimulatedDevice(Signer):
         """Report a status.
 
         Raises:
-            Withdrawn: the deployment was aborted.
+            DeploymentAborted: the deployment was aborted.
         """
         self.state = status
         answer = await self._call("status", "PUT", f"{REPORTS}/{deployment}/status", {"status": status})
         if answer.status == 204:
             self._fleet.tally.note(deployment, self.id, status)
-        elif answer.status == 409 and deployment in self._fleet.tally.withdrawn:
-            raise Withdrawn
+        elif answer.status == 409 and deployment in self._fleet.tally.aborted:
+            raise DeploymentAborted
         else:
-            raise self._astray("status", answer)
+            raise self._unexpected("status", answer)
 
     async def _download(self, deployment: str, artifact: dict[str, Any]) -> None:
         """Fetch an artifact without a token, as the link allows, and check what came."""
@@ -231,7 +231,7 @@ class SimulatedDevice(Signer):
         stop = wanted.size // 2 if cut and wanted else None
         answer = await self._send("download", "GET", link, sink=take, stop_after=stop)
         if answer.status != 200:
-            raise self._astray("download", answer)
+            raise self._unexpected("download", answer)
         if stop is not None:
             await self._resume(link, size, int(answer.headers["content-length"]), take)
         await self._pause()
@@ -239,13 +239,13 @@ class SimulatedDevice(Signer):
         tally.downloads[deployment, self.id] += 1
         if wanted and (size, digest.hexdigest()) != (wanted.size, wanted.sha256):
             tally.problem("download", "not what was uploaded", f"{size} bytes of {wanted.size}")
-            raise Astray
+            raise Unexpected
 
     async def _resume(self, link: str, got: int, total: int, take: Sink) -> None:
         """Fetch the rest of an artifact of ``total`` bytes after ``got`` of them."""
         answer = await self._send("download", "GET", link, {"Range": f"bytes={got}-"}, sink=take)
         if answer.status != 206:
-            raise self._astray("download", answer)
+            raise self._unexpected("download", answer)
 
     async def _auth(self) -> Answer:
         headers = {"Content-Type": "application/json", "X-MEN-Signature": self.sign(self._body)}
@@ -263,12 +263,12 @@ class SimulatedDevice(Signer):
             return await self._fleet.client.send(*arguments, **more)
         except ConnectionLostError as error:
             self._fleet.tally.problem(call, "no answer", str(error))
-            raise Astray from error
+            raise Unexpected from error
 
-    def _astray(self, call: str, answer: Answer) -> Astray:
+    def _unexpected(self, call: str, answer: Answer) -> Unexpected:
         self._fleet.tally.problem(call, answer.status, answer.body.decode(errors="replace"))
-        self.state = "astray"
-        return Astray()
+        self.state = "gave up"
+        return Unexpected()
 
     async def _pause(self) -> None:
         if pace := self._fleet.behaviour.pace:
@@ -322,9 +322,9 @@ class Fleet:
         """What an operator recognizes the devices by."""
         return [json.dumps(device.identity, sort_keys=True) for device in self.devices]
 
-    async def knock(self) -> None:
+    async def first_request(self) -> None:
         """All devices ask to be let in."""
-        await self._all(device.knock() for device in self.devices)
+        await self._all(device.first_request() for device in self.devices)
 
     async def connect(self) -> None:
         """All devices, accepted by now, get their tokens and report their inventory."""
@@ -339,13 +339,13 @@ class Fleet:
         return Counter(device.state for device in self.devices)
 
     async def _all(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
-        await asyncio.gather(*map(_unless_astray, steps))
+        await asyncio.gather(*map(_until_unexpected, steps))
 
 
-async def _unless_astray(step: Coroutine[Any, Any, None]) -> None:
+async def _until_unexpected(step: Coroutine[Any, Any, None]) -> None:
     try:
         await step
-    except Astray:
+    except Unexpected:
         return  # noted in the tally
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from tests.simulator.device import AUTH_REQUESTS
-from tests.simulator.fleet import REPORTS, Astray, Fleet, SimulatedDevice
+from tests.simulator.fleet import REPORTS, Unexpected, Fleet, SimulatedDevice
 
 if TYPE_CHECKING:
     from tests.simulator.client import Answer, Sink
@@ -44,7 +44,7 @@ IGNORABLE = ("downloading", "installing")
 """Statuses with which the client goes on when they could not be reported."""
 
 
-class Aborted(Astray):
+class Aborted(Unexpected):
     """The client's process ended, and does not come back in this run."""
 
 
@@ -63,10 +63,10 @@ class NewestDevice(SimulatedDevice):
         self._reported_inventory = ""
         """Hash of the last inventory that the server took; empty if the next one has to be sent in any case."""
 
-    async def knock(self) -> None:
+    async def first_request(self) -> None:
         """Ask for a token for the first time, which leaves the device pending; each try is two requests."""
-        await super().knock()
-        await super().knock()
+        await super().first_request()
+        await super().first_request()
 
     async def connect(self) -> None:
         """Get a token as an accepted device; the inventory follows the first poll."""
@@ -117,7 +117,7 @@ class NewestDevice(SimulatedDevice):
             if answer.status == 204:
                 return
             if attempt == ATTEMPTS - 1:
-                raise self._astray("log", answer)
+                raise self._unexpected("log", answer)
             self._fleet.tally.problem("log", answer.status, answer.body.decode(errors="replace"))
             await self._fleet.wait(REPEAT)
             await self._report(deployment, "failure")
@@ -127,7 +127,7 @@ class NewestDevice(SimulatedDevice):
         await self._fleet.wait(REPEAT)
         answer = await self._send("download", "GET", link, {"Range": f"bytes={got}-{total - 1}"}, sink=take)
         if answer.status != 206 or answer.headers.get("content-range") != f"bytes {got}-{total - 1}/{total}":
-            raise self._astray("download", answer)
+            raise self._unexpected("download", answer)
 
     async def _auth(self) -> Answer:
         headers = {"Content-Type": "application/json", "Authorization": "API_KEY"}
@@ -172,7 +172,7 @@ class NewestDevice(SimulatedDevice):
 
         Raises:
             Aborted: the client's process ends: at a poll, or while it sends a log.
-            Astray: the update is off its course.
+            Unexpected: the update is off its course.
         """
         if answer.status not in (401, 429) or not answer.body:
             return
@@ -180,8 +180,8 @@ class NewestDevice(SimulatedDevice):
         if answer.status == 401 and call in ("next", "log"):
             self.state = "aborted"
             raise Aborted
-        self.state = "astray"
-        raise Astray
+        self.state = "gave up"
+        raise Unexpected
 
 
 CLIENTS = (SimulatedDevice, NewestDevice)

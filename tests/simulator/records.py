@@ -54,7 +54,7 @@ class Tally:
     """By deployment and device: the last status that the server confirmed, ``pending`` from being served."""
     downloads: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Whole downloads by deployment and device."""
-    withdrawn: set[str] = field(default_factory=set)
+    aborted: set[str] = field(default_factory=set)
     """Deployments that somebody has begun to abort: only their reports may be refused."""
     retries: dict[str, int] = field(default_factory=dict)
     """By deployment: how often a device may try again, if it may."""
@@ -92,7 +92,7 @@ class Tally:
         A deployment that was aborted counts active devices as aborted, and forgets those that never asked.
         """
         outcomes = self.outcomes.get(deployment, {})
-        if deployment in self.withdrawn:
+        if deployment in self.aborted:
             return dict(Counter(status if status in FINAL else "aborted" for status in outcomes.values()))
         numbers = Counter(outcomes.values())
         numbers["pending"] += targets - len(outcomes)

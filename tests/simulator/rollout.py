@@ -61,7 +61,7 @@ class Phased:
         done = self._fleet.tally.done(self.deployment)
         while self._fleet.tally.done(self.deployment) == done and not second.done():  # noqa: ASYNC110  # as in test_fleet
             await asyncio.sleep(0.01)
-        self._fleet.tally.withdrawn.add(self.deployment)
+        self._fleet.tally.aborted.add(self.deployment)
         await operator.abort(self.deployment)
         await second
         await self.phase(2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def at_work(
+async def running_fleet(
     address: Address, size: int, behaviour: Behaviour, **more: Any
 ) -> AsyncIterator[tuple[Fleet, Operator]]:
     """A fleet that was let in, and its operator; ``more`` as a :class:`Fleet` takes it."""
@@ -29,7 +29,7 @@ async def at_work(
         operator = Operator(client)
         await operator.login(address.user, address.password)
         fleet = Fleet(client, size, tenant_token=address.tenant_token, behaviour=behaviour, **more)
-        await fleet.knock()
+        await fleet.first_request()
         assert await operator.accept(fleet.identities) == size
         await fleet.connect()
         assert fleet.tally.report() == []
@@ -43,14 +43,14 @@ async def release(fleet: Fleet, operator: Operator, name: str) -> None:
     await operator.upload(artifact)
 
 
-async def agree(fleet: Fleet, operator: Operator, deployment: str) -> dict[str, int]:
+async def require_agreement(fleet: Fleet, operator: Operator, deployment: str) -> dict[str, int]:
     """Server and fleet tell the same of every single device of a deployment that has ended; the numbers."""
     tally, size = fleet.tally, len(fleet.devices)
     assert tally.report() == []
     numbers = await operator.statistics(deployment)
     assert numbers == tally.statistics(deployment, size)
     assert (await operator.show(deployment))["status"] == "finished"
-    aborted = deployment in tally.withdrawn
+    aborted = deployment in tally.aborted
     outcomes = tally.outcomes[deployment]
     rows = {row["id"]: row for row in await operator.rows(deployment)}
     assert {id: row["status"] for id, row in rows.items()} == {

@@ -79,7 +79,7 @@ class ServerProcess:
             self.stop()
             raise
 
-    def ask(self, command: str, **arguments: Any) -> Mapping[str, Any]:
+    def run(self, command: str, **arguments: Any) -> Mapping[str, Any]:
         """Have the child obey; what it answers.
 
         Raises:
@@ -134,12 +134,12 @@ def serve(commands: Mapping[str, Command]) -> None:
             facts = {"url": server.url, "ca": str(server.ca or ""), **asdict(first)}
             print(json.dumps(facts), file=out, flush=True)
             for line in sys.stdin:
-                print(json.dumps(_obey(commands, server, json.loads(line))), file=out, flush=True)
+                print(json.dumps(_run_command(commands, server, json.loads(line))), file=out, flush=True)
         finally:
             server.workers.stop()
 
 
-def _obey(commands: Mapping[str, Command], server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+def _run_command(commands: Mapping[str, Command], server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return commands[order["command"]](server, order)
     except Exception as error:  # noqa: BLE001  # the parent is told, whatever it is

@@ -13,7 +13,7 @@ from tests.simulator.client import Client
 from tests.simulator.fleet import Fleet
 from tests.simulator.records import Behaviour
 from tests.simulator.rollout import Phased
-from tests.simulator.runs import address_of, agree, at_work, release
+from tests.simulator.runs import address_of, require_agreement, running_fleet, release
 from tests.simulator.serve import Address, ServerProcess
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_records_agree_with_failures_and_an_abort(server: LocalServer, tenant: T
 
 async def _failures_and_an_abort(address: Address) -> None:
     behaviour = Behaviour(fail=0.2, resume=0.2, pace=0.1, spread=1.0)
-    async with at_work(address, 60, behaviour) as (fleet, operator):
+    async with running_fleet(address, 60, behaviour) as (fleet, operator):
         await release(fleet, operator, "v1")
         await release(fleet, operator, "v2")
 
@@ -35,16 +35,16 @@ async def _failures_and_an_abort(address: Address) -> None:
         round_ = asyncio.create_task(fleet.check())
         while fleet.tally.done(first) < 20:  # noqa: ASYNC110  # the books are no matter of events
             await asyncio.sleep(0.01)
-        fleet.tally.withdrawn.add(first)
+        fleet.tally.aborted.add(first)
         await operator.abort(first)
         await round_
-        numbers = await agree(fleet, operator, first)
+        numbers = await require_agreement(fleet, operator, first)
         assert set(numbers) == {"aborted", "failure", "success"}
         assert numbers["success"] + numbers["failure"] >= 20
 
         second = await operator.deploy("second", "v2", fleet.ids)
         await fleet.check()
-        numbers = await agree(fleet, operator, second)
+        numbers = await require_agreement(fleet, operator, second)
         assert numbers["success"] + numbers["failure"] == 60
         assert numbers["failure"] > 0
 
@@ -60,7 +60,7 @@ def test_records_agree_with_phases_retries_and_an_abort(server: LocalServer, ten
 
 
 async def _in_phases(address: Address) -> None:
-    async with at_work(address, 30, Behaviour(fail=0.4)) as (fleet, operator):
+    async with running_fleet(address, 30, Behaviour(fail=0.4)) as (fleet, operator):
         await release(fleet, operator, "v1")
         await release(fleet, operator, "v2")
         began = time.monotonic()
@@ -72,7 +72,7 @@ async def _in_phases(address: Address) -> None:
         await fleet.check()
         assert fleet.tally.outcomes == {}, "devices were served before the first phase"
         await phased.run()
-        numbers = await agree(fleet, operator, first)
+        numbers = await require_agreement(fleet, operator, first)
         assert numbers["success"] + numbers["failure"] == 30
         attempts = {row["id"]: row["attempts"] for row in await operator.rows(first)}
         failures = {id: count for (_, id), count in fleet.tally.failures.items()}
@@ -82,7 +82,7 @@ async def _in_phases(address: Address) -> None:
 
         second = await phased.create(operator, "second", "v2")
         await phased.run_into_an_abort(operator)
-        numbers = await agree(fleet, operator, second)
+        numbers = await require_agreement(fleet, operator, second)
         assert sum(numbers.values()) <= 12, "nobody of the last phase may have begun"
         assert await phased.differences(operator) == []
 
@@ -96,11 +96,11 @@ def test_hundreds_of_devices_lose_no_report_and_none_counts_twice() -> None:
 
 async def _hundreds(address: Address) -> None:
     many = 300  # for 16 threads of the server
-    async with at_work(address, many, Behaviour(fail=0.05)) as (fleet, operator):
+    async with running_fleet(address, many, Behaviour(fail=0.05)) as (fleet, operator):
         await release(fleet, operator, "v1")
         deployment = await operator.deploy("all of them", "v1")
         await fleet.check()
-        numbers = await agree(fleet, operator, deployment)
+        numbers = await require_agreement(fleet, operator, deployment)
         good, bad = numbers["success"], numbers["failure"]
         assert good + bad == many
         assert fleet.tally.downloads == Counter(dict.fromkeys(((deployment, id) for id in fleet.ids), 1))

@@ -25,7 +25,7 @@ from tests.simulator.fleet import Fleet
 from tests.simulator.management import Operator
 from tests.simulator.newest import ATTEMPTS, CLIENTS, POLL_INTERVAL, REPEAT, NewestDevice
 from tests.simulator.records import Behaviour
-from tests.simulator.runs import address_of, agree, at_work, release
+from tests.simulator.runs import address_of, require_agreement, running_fleet, release
 from tests.simulator.serve import Address
 from tests.storage.stage import Stage, refusal
 from tests.support.mailbox import use
@@ -74,7 +74,7 @@ class Interrupted(NewestDevice):
         return answer
 
 
-class Waits:
+class WaitRecorder:
     """The seconds that devices had to wait, which pass at once. ``over`` is called in each wait."""
 
     def __init__(self) -> None:
@@ -97,9 +97,9 @@ def test_records_agree_for_both_clients(address: Address) -> None:
 
 
 async def _both_clients(address: Address) -> None:
-    waits = Waits()
+    waits = WaitRecorder()
     behaviour = Behaviour(fail=0.3, resume=0.5)
-    async with at_work(address, 16, behaviour, clients=CLIENTS, wait=waits) as (fleet, operator):
+    async with running_fleet(address, 16, behaviour, clients=CLIENTS, wait=waits) as (fleet, operator):
         assert [type(device) for device in fleet.devices] == [*CLIENTS] * 8
         assert {device.kind for device in fleet.devices[1::2]} == {"Ed25519"}
         assert fleet.tally.requests["auth"] == 8 * 2 + 8 * 3
@@ -107,7 +107,7 @@ async def _both_clients(address: Address) -> None:
         deployment = await operator.deploy("both", "v1", fleet.ids)
         await fleet.check()
 
-        numbers = await agree(fleet, operator, deployment)
+        numbers = await require_agreement(fleet, operator, deployment)
         assert set(numbers) == {"failure", "success"}
         assert sum(numbers.values()) == 16
         assert waits.seconds != [], "no newest client resumed a download"
@@ -119,7 +119,7 @@ def test_an_inventory_is_sent_only_if_it_changed(address: Address) -> None:
 
 
 async def _inventories(address: Address) -> None:
-    async with at_work(address, 1, Behaviour(), clients=[NewestDevice]) as (fleet, operator):
+    async with running_fleet(address, 1, Behaviour(), clients=[NewestDevice]) as (fleet, operator):
         sent = []
         for happens in ("first", "nothing", "update", "nothing", "new token", "nothing"):
             if happens == "update":
@@ -143,8 +143,8 @@ def test_an_update_succeeds_despite_an_expired_token(address: Address, call: str
 async def _token_ends(address: Address, call: str, way: str) -> None:
     bad = call in ("failure", "log")
     behaviour = Behaviour(fail=float(bad), resume=1.0)
-    waits = Waits()
-    async with at_work(address, 1, behaviour, clients=[Interrupted], wait=waits) as (fleet, operator):
+    waits = WaitRecorder()
+    async with running_fleet(address, 1, behaviour, clients=[Interrupted], wait=waits) as (fleet, operator):
         (device,) = fleet.devices
         assert isinstance(device, Interrupted)
         await release(fleet, operator, "v1")
@@ -153,7 +153,7 @@ async def _token_ends(address: Address, call: str, way: str) -> None:
         logged_in = fleet.tally.requests["auth"]
         await fleet.check()
 
-        assert await agree(fleet, operator, deployment) == {"failure" if bad else "success": 1}
+        assert await require_agreement(fleet, operator, deployment) == {"failure" if bad else "success": 1}
         assert device.interruptions == {}
         # One after the 401, and one before a client commits to new software.
         asked = fleet.tally.requests["auth"] - logged_in - (way == "expired")  # which got the expired one
@@ -190,13 +190,16 @@ def test_a_truncated_log_is_stored_and_marked(address: Address) -> None:
 
 
 async def _cut_logs(address: Address) -> None:
-    waits = Waits()
-    async with at_work(address, 4, Behaviour(fail=1.0, cut_logs=1.0), clients=CLIENTS, wait=waits) as (fleet, operator):
+    waits = WaitRecorder()
+    async with running_fleet(address, 4, Behaviour(fail=1.0, cut_logs=1.0), clients=CLIENTS, wait=waits) as (
+        fleet,
+        operator,
+    ):
         await release(fleet, operator, "v1")
         deployment = await operator.deploy("bad", "v1", fleet.ids)
         await fleet.check()
 
-        assert await agree(fleet, operator, deployment) == {"failure": 4}
+        assert await require_agreement(fleet, operator, deployment) == {"failure": 4}
         assert fleet.tally.requests["log"] == 4, "nobody had to send a log twice"
         assert waits.seconds == []
         for device in fleet.devices:
@@ -228,22 +231,25 @@ def test_an_update_succeeds_despite_a_short_outage(address: Address, call: str) 
 
 
 async def _busy(
-    address: Address, call: str, trouble: Callable[[Waits], Interruption]
+    address: Address, call: str, trouble: Callable[[WaitRecorder], Interruption]
 ) -> tuple[list[Answer], list[float]]:
     """A whole update, with trouble at one call until the device waits or goes on; what it was answered, and waited."""
-    bad, waits = call in ("failure", "log"), Waits()
-    async with at_work(address, 1, Behaviour(fail=float(bad)), clients=[Interrupted], wait=waits) as (fleet, operator):
+    bad, waits = call in ("failure", "log"), WaitRecorder()
+    async with running_fleet(address, 1, Behaviour(fail=float(bad)), clients=[Interrupted], wait=waits) as (
+        fleet,
+        operator,
+    ):
         (device,) = fleet.devices
         assert isinstance(device, Interrupted)
         await release(fleet, operator, "v1")
         deployment = await operator.deploy("one", "v1", fleet.ids)
         device.interruptions[call] = trouble(waits)
         await fleet.check()
-        assert await agree(fleet, operator, deployment) == {"failure" if bad else "success": 1}
+        assert await require_agreement(fleet, operator, deployment) == {"failure" if bad else "success": 1}
         return device.refused, waits.seconds
 
 
-def _throttling(waits: Waits) -> Interruption:
+def _throttling(waits: WaitRecorder) -> Interruption:
     @asynccontextmanager
     async def throttled(device: Interrupted) -> AsyncIterator[None]:
         with pytest.MonkeyPatch.context() as patch:
@@ -268,7 +274,7 @@ def running(stage: Stage) -> Iterator[Stage]:
             stage.shutdown()
 
 
-def _down(waits: Waits) -> Interruption:
+def _down(waits: WaitRecorder) -> Interruption:
     """DynamoDB answers nobody."""
 
     @asynccontextmanager
@@ -321,7 +327,7 @@ class Stub:
     instructions: dict[str, Any] = field(default_factory=dict)
 
 
-async def _against_stub(call: str, said: bytes, wait: Waits) -> tuple[Fleet, list[str]]:
+async def _against_stub(call: str, said: bytes, wait: WaitRecorder) -> tuple[Fleet, list[str]]:
     """A device, whose update fails, against a server that refuses one kind of call; and its states after two rounds."""
     states = []
     stub = Stub(call, said)
@@ -342,11 +348,11 @@ async def _against_stub(call: str, said: bytes, wait: Waits) -> tuple[Fleet, lis
     [
         ("next", ["aborted", "aborted"], None),
         ("log", ["aborted", "aborted"], "failure"),
-        ("status", ["astray", "idle"], "pending"),
+        ("status", ["gave up", "idle"], "pending"),
     ],
 )
 def test_the_simulated_client_aborts_at_a_401_with_a_body(call: str, left_in: list[str], reached: str | None) -> None:
-    fleet, states = asyncio.run(_against_stub(call, answer("401 Unauthorized", BODY), Waits()))
+    fleet, states = asyncio.run(_against_stub(call, answer("401 Unauthorized", BODY), WaitRecorder()))
 
     assert states == left_in
     assert fleet.tally.problems == {(call, "401 with a body"): 1}
@@ -356,7 +362,7 @@ def test_the_simulated_client_aborts_at_a_401_with_a_body(call: str, left_in: li
 
 def test_the_simulated_client_mishandles_a_429_with_a_body() -> None:
     said = answer("429 Too Many Requests", BODY, "Retry-After: 7")
-    waits = Waits()
+    waits = WaitRecorder()
     fleet, _ = asyncio.run(_against_stub("next", said, waits))
 
     assert set(fleet.tally.problems) == {("next", "429 with a body")}
@@ -364,7 +370,7 @@ def test_the_simulated_client_mishandles_a_429_with_a_body() -> None:
 
 
 def test_a_refused_log_is_sent_again_and_again_after_another_failure() -> None:
-    waits = Waits()
+    waits = WaitRecorder()
     fleet, _ = asyncio.run(_against_stub("log", answer("400 Bad Request", BODY), waits))
 
     assert fleet.tally.problems == {("log", "400"): ATTEMPTS}
@@ -374,7 +380,7 @@ def test_a_refused_log_is_sent_again_and_again_after_another_failure() -> None:
 
 
 def test_the_simulated_client_asks_for_a_token_after_a_401_without_a_body() -> None:
-    fleet, _ = asyncio.run(_against_stub("next", answer("401 Unauthorized"), Waits()))
+    fleet, _ = asyncio.run(_against_stub("next", answer("401 Unauthorized"), WaitRecorder()))
 
     # The stub refuses every token, so the client ends up with a poll that was refused, as with any other error.
     assert fleet.tally.problems == {("next", "401"): 2}
