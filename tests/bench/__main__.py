@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import parts
-from tests.bench.numbers import ROOT, Results, calibrate, show, botocore_seconds
+from tests.bench.numbers import ROOT, Results, botocore_seconds, calibrate, show
 from tests.bench.relay import relay
 from tests.bench.starting import imports
 from tests.bench.terminal import terminal

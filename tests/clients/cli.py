@@ -1,4 +1,4 @@
-"""``mender-cli`` and ``mender-artifact``, as an operator uses them."""
+"""Runs ``mender-cli`` and ``mender-artifact`` like an operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MenderCli:
-    """An operator's ``mender-cli``: a home of its own, and trust in the server's CA."""
+    """An operator's ``mender-cli``, with its own home folder, and trust in the server's CA."""
 
     def __init__(self, url: str, ca: str, home: Path) -> None:
         self._url = url
@@ -36,7 +36,7 @@ class MenderCli:
         )
 
     def start(self, *arguments: str) -> Interactive:
-        """Start a command that goes on until it is told to end."""
+        """Start a command that runs until it is stopped."""
         process = subprocess.Popen(
             ["mender-cli", "--server", self._url, *arguments],
             env=self._env,
@@ -48,7 +48,7 @@ class MenderCli:
         return Interactive(process)
 
     def login(self, user: str, password: str) -> Ended:
-        """Log in; later commands use the token that is kept in the home."""
+        """Log in; later commands use the token stored in the home folder."""
         return self("login", "--username", user, "--password", password)
 
     def upload(self, file: Path) -> Ended:
@@ -57,7 +57,7 @@ class MenderCli:
 
 
 class Interactive:
-    """A running command: what it has printed, and a way to type; a context manager, which ends it."""
+    """A running command, its output and its input; a context manager, which ends it."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.output = b""
@@ -85,16 +85,16 @@ class Interactive:
         self._process.stdin.flush()
 
     def wait(self, seconds: float) -> int:
-        """Its exit status."""
+        """Wait for its exit status."""
         return self._process.wait(seconds)
 
     def shown(self) -> str:
-        """What it has printed, for people."""
+        """Its output, formatted for people."""
         return self.output.decode(errors="replace")
 
 
 def single_file(folder: Path, name: str, content: str, *, into: Path, device_type: str) -> Path:
-    """An artifact that puts the file ``NAME.txt`` into a folder of the device, made by Mender's script."""
+    """Generate an artifact that writes the file ``NAME.txt`` to the device, with Mender's script."""
     payload = folder / f"{name}.txt"
     payload.write_text(content)
     artifact = folder / f"{name}.mender"
@@ -104,7 +104,7 @@ def single_file(folder: Path, name: str, content: str, *, into: Path, device_typ
 
 
 def of_module(folder: Path, name: str, module: str, *, device_type: str) -> Path:
-    """An artifact for any other update module."""
+    """Generate an artifact for any other update module."""
     payload = folder / f"{name}.txt"
     payload.write_text(name)
     artifact = folder / f"{name}.mender"

@@ -1,4 +1,4 @@
-"""One server and one fleet for all tests with the real programs, since starting them is slow."""
+"""One server and one fleet for all tests with Mender's programs, since starting them is slow."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def operator(server: RunningServer) -> Iterator[Operator]:
 
 @pytest.fixture
 def fresh_cli(server: RunningServer, tmp_path: Path) -> MenderCli:
-    """``mender-cli`` of somebody who has not logged in."""
+    """``mender-cli`` without a login."""
     programs.needs("mender-cli")
     return MenderCli(server.facts["url"], server.facts["ca"], tmp_path)
 
 
 @pytest.fixture(scope="session")
 def mender_cli(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> MenderCli:
-    """``mender-cli`` of the admin, logged in."""
+    """``mender-cli``, logged in as the admin."""
     programs.needs("mender-cli")
     command = MenderCli(server.facts["url"], server.facts["ca"], tmp_path_factory.mktemp("home"))
     ended = command.login(server.facts["user"], server.facts["password"])
@@ -50,13 +50,13 @@ def mender_cli(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where devices install files. Each sees a folder of its own here; on this machine it stays empty."""
+    """The folder into which devices install files. Each device mounts its own folder there; outside it stays empty."""
     return tmp_path_factory.mktemp("target")
 
 
 @pytest.fixture
 def publish(mender_cli: MenderCli, target: Path, tmp_path: Path) -> Publish:
-    """Makes an artifact and uploads it; returns its name."""
+    """Generates and uploads an artifact; returns its name."""
     programs.needs_generator()
 
     def make(name: str, content: str = "", *, module: str = "single-file", device_type: str = DEVICE_TYPE) -> str:
@@ -73,7 +73,7 @@ def publish(mender_cli: MenderCli, target: Path, tmp_path: Path) -> Publish:
 
 @pytest.fixture(scope="session")
 def new_client(server: RunningServer, target: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewClient]:
-    """Starts a client that the server does not know yet."""
+    """Starts a client with a new identity."""
     programs.needs_devices()
     with ExitStack() as running:
 
@@ -86,7 +86,7 @@ def new_client(server: RunningServer, target: Path, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="session")
 def fleet(new_client: NewClient, operator: Operator) -> tuple[MenderClient, MenderClient]:
-    """Two accepted clients, at work side by side: one with an RSA key, one with an Ed25519 key."""
+    """Two accepted, running clients: one with an RSA key, one with an Ed25519 key."""
     pair = new_client("rsa-lamp", "rsa"), new_client("ed25519-lamp", "ed25519")
     for client in pair:
         operator.accept(client)

@@ -24,7 +24,7 @@ Kind = Literal["rsa", "ec", "ed25519"]
 
 DEVICE_TYPE = "lamp"
 START = "factory"
-"""The artifact that every device begins with."""
+"""The artifact installed on every device at the beginning."""
 
 FAILING = """#!/bin/sh
 case "$1" in
@@ -34,7 +34,7 @@ case "$1" in
 esac
 """
 
-# Waits in the middle of an installation until it is let on, at most half a minute.
+# Waits in the middle of an installation until a test creates `go-on`, at most half a minute.
 GATED = """#!/bin/sh
 case "$1" in
     NeedsArtifactReboot) echo No ;;
@@ -52,7 +52,7 @@ esac
 """
 
 
-# What Debian does not bring: a module that takes configurations. It keeps what it was given.
+# An update module for configurations, which Debian does not have. It stores the configuration.
 CONFIGURE = """#!/bin/sh
 case "$1" in
     NeedsArtifactReboot) echo No ;;
@@ -65,13 +65,13 @@ esac
 class MenderClient:
     """One device; a context manager, which ends it.
 
-    ``target`` is the path at which the device finds the folder that updates may write, ``installed`` that folder.
+    ``target`` is the path in the device of the folder to which updates write, ``installed`` its path outside.
     """
 
     def __init__(
         self, folder: Path, facts: Mapping[str, str], *, serial: str, key: Kind, target: Path, bus: Path | None = None
     ) -> None:
-        """``facts`` are those of the server; ``bus`` is the socket of a D-Bus to be on, for ``mender-connect``."""
+        """``facts`` are those of the server; ``bus`` is the socket of a D-Bus for ``mender-connect``."""
         self.serial = serial
         self.id = ""
         self.installed = folder / "installed"
@@ -97,7 +97,7 @@ class MenderClient:
             "modules/failing": FAILING,
             "modules/mender-configure": CONFIGURE.format(target=shlex.quote(str(self._target))),
             "modules/gated": GATED.format(target=shlex.quote(str(self._target))),
-            # Whatever a client asks of its machine, it must not reach this one.
+            # A client's commands to its machine, such as a reboot, must not affect this one.
             "bin/systemctl": "#!/bin/sh\nexit 0\n",
             "bin/reboot": "#!/bin/sh\nexit 0\n",
         }
@@ -111,7 +111,7 @@ class MenderClient:
             "ServerURL": facts["url"],
             "ServerCertificate": facts["ca"],
             "TenantToken": facts["tenant_token"],
-            "UpdatePollIntervalSeconds": 1800,  # tests poke it
+            "UpdatePollIntervalSeconds": 1800,  # tests trigger polls by a signal
             "InventoryPollIntervalSeconds": 1800,
             "RetryPollIntervalSeconds": 1,
             "DBus": {"Enabled": on_bus},
@@ -124,7 +124,7 @@ class MenderClient:
         return self
 
     def run(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-        """Start a program in the device's world; whoever does ends it."""
+        """Start a program in the device's namespace; the caller has to end it."""
         seen = {
             "etc": programs.ETC,
             "identity": programs.IDENTITY,
@@ -141,26 +141,26 @@ class MenderClient:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # its children end with it
+                start_new_session=True,  # a session of its own, so that its children can be ended with it
             )
 
     def __exit__(self, *_: object) -> None:
         ended(self._process)
 
     def log(self) -> str:
-        """What it has logged."""
+        """The client's log."""
         return self._log.read_text(errors="replace")
 
     def poll_until(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
-        """Poke it to ask for an update until ``seen`` is true, and return what that was."""
+        """Trigger polls until ``seen`` returns something true, and return that."""
         return self._signal_until(signal.SIGUSR1, what, seen, timeout)
 
     def send_inventory_until(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
-        """Poke it to send its inventory until ``seen`` is true, and return what that was."""
+        """Trigger inventory reports until ``seen`` returns something true, and return that."""
         return self._signal_until(signal.SIGUSR2, what, seen, timeout)
 
     def wait(self, what: str, seen: Callable[[], Any], *, timeout: float = 30) -> Any:
-        """What ``seen`` returns, as soon as that is true; fails with the end of the device's log."""
+        """Wait until ``seen`` returns something true, and return that; a failure shows the end of the device's log."""
 
         def alive() -> Any:
             assert self._process.poll() is None, f"{self.serial} died\n{self._tail()}"
@@ -173,7 +173,7 @@ class MenderClient:
 
         def poke() -> Any:
             nonlocal pokes
-            # A poke in an unsuitable state is lost, so it is repeated, every two seconds or so.
+            # The client ignores the signal in some states, so it is repeated about every two seconds.
             if not (value := seen()) and pokes % 20 == 0:
                 os.kill(self._process.pid, number)
             pokes += 1

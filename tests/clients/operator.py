@@ -1,4 +1,4 @@
-"""What an operator does through the management API."""
+"""An operator's calls of the management API."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ CONFIGURATIONS = "/api/management/v1/deviceconfig/configurations/device"
 
 
 class Operator:
-    """An admin, who reads and changes what ``mender-cli`` has no command for."""
+    """An administrator, for everything for which ``mender-cli`` has no command."""
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http
 
     def get(self, place: str) -> Any:
-        """A JSON document, which must be there."""
+        """Read a JSON document, which must exist."""
         answer = self._http.get(place)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def has(self, place: str) -> bool:
-        """Whether there is something at a place."""
+        """Whether a path exists."""
         return self._http.get(place).status_code == 200
 
     def trigger(self, client: MenderClient, command: str) -> None:
-        """Have a connected device do something now."""
+        """Make a connected device poll or send its inventory now."""
         answer = self._http.post(f"/api/management/v1/deviceconnect/devices/{client.id}/{command}")
         assert answer.status_code == 202, answer.text
 
     def pending(self, client: MenderClient) -> dict[str, Any] | None:
-        """The device, if it has asked and waits to be accepted."""
+        """The device if it is pending."""
         waiting = self.get(f"{DEVAUTH}?status=pending")
         return next((each for each in waiting if each["identity_data"]["SerialNo"] == client.serial), None)
 
     def accept(self, client: MenderClient) -> None:
-        """Accept a device as soon as it has asked."""
+        """Accept a device as soon as it is pending."""
         device = client.wait("asks to be accepted", lambda: self.pending(client))
         client.id = device["id"]
         place = f"{DEVAUTH}/{client.id}/auth/{device['auth_sets'][0]['id']}/status"
@@ -51,7 +51,7 @@ class Operator:
         assert answer.status_code == 204, answer.text
 
     def inventory(self, client: MenderClient) -> dict[str, Any]:
-        """What a device has told about itself; nothing yet, if it has told nothing."""
+        """A device's attributes; empty if it has not reported any."""
         answer = self._http.get(f"{INVENTORY}/{client.id}")
         if answer.status_code == 404:
             return {}
@@ -60,14 +60,14 @@ class Operator:
         return {each["name"]: each["value"] for each in told}
 
     def deploy(self, artifact: str, *clients: MenderClient) -> str:
-        """Deploy to these devices; the deployment's id."""
+        """Deploy to these devices; returns the deployment's id."""
         body = {"name": "rollout", "artifact_name": artifact, "devices": [client.id for client in clients]}
         answer = self._http.post(DEPLOYMENTS, json=body)
         assert answer.status_code == 201, answer.text
         return answer.headers["Location"].rsplit("/", 1)[-1]
 
     def configure(self, client: MenderClient, configuration: dict[str, str]) -> str:
-        """Configure a device and deploy that; the deployment's id."""
+        """Configure a device and deploy the configuration; returns the deployment's id."""
         place = f"{CONFIGURATIONS}/{client.id}"
         answer = self._http.put(place, json=configuration)
         assert answer.status_code == 204, answer.text
@@ -92,11 +92,11 @@ class Operator:
         return {status: count for status, count in counted.items() if count}
 
     def row(self, deployment: str, client: MenderClient) -> dict[str, Any]:
-        """How a deployment is going on a device; empty until it has asked."""
+        """The device row of a deployment; empty until the device has polled."""
         rows = self.get(f"{DEPLOYMENTS}/{deployment}/devices")
         return next((row for row in rows if row["id"] == client.id), {})
 
     def log(self, deployment: str, client: MenderClient) -> str:
-        """The log that a device sent about a deployment; empty if there is none."""
+        """The log that a device sent for a deployment; empty if there is none."""
         answer = self._http.get(f"{DEPLOYMENTS}/{deployment}/devices/{client.id}/log")
         return answer.text if answer.status_code == 200 else ""

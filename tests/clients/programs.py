@@ -1,4 +1,4 @@
-"""Debian's Mender programs: where they are, and what keeps tests from using them."""
+"""Debian's Mender programs: their paths, and reasons to skip tests that need them."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ ETC = Path("/etc/mender")
 IDENTITY = Path("/usr/share/mender/identity")
 INVENTORY = Path("/usr/share/mender/inventory")
 MODULES = Path("/usr/share/mender/modules/v3")
-"""Folders that a client can't be told to look for elsewhere."""
+"""Folders whose paths cannot be configured in a client."""
 
 
 def needs(*programs: str) -> None:
-    """Skip the test where a program is missing."""
+    """Skip the test if a program is missing."""
     missing = [name for name in programs if not shutil.which(name)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 def needs_generator() -> None:
-    """Skip the test where artifacts can't be made."""
+    """Skip the test if artifacts cannot be generated."""
     needs("mender-artifact")
     if not GENERATOR.is_file():
         pytest.skip(f"mender-client's example is not installed: {GENERATOR}")
 
 
 def needs_devices() -> None:
-    """Skip the test where the client can't be run in a world of its own."""
+    """Skip the test if the client cannot run in its own mount namespace."""
     needs("mender", "unshare", "mount")
     if os.geteuid():
-        pytest.skip("only root may give each client folders of its own")
+        pytest.skip("only root can mount folders for each client")
     absent = [str(folder) for folder in (ETC, IDENTITY, INVENTORY, MODULES) if not folder.is_dir()]
     if absent:
         pytest.skip(f"mender-client has no {', '.join(absent)} here")
@@ -48,6 +48,6 @@ def needs_devices() -> None:
 
 @functools.cache
 def _can_unshare() -> bool:
-    # As the clients will do it: containers may allow the namespace and refuse the mount.
+    # With a mount, like the clients: containers may allow the namespace and refuse the mount.
     command = ["unshare", "-m", "--propagation", "private", "mount", "--bind", str(IDENTITY), str(IDENTITY)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0

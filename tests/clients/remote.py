@@ -1,4 +1,4 @@
-"""Remote access with the real programs: ``mender-connect`` on the device, and a relay in front of the server."""
+"""Remote access with Mender's programs: ``mender-connect`` on the device, and a relay in front of the server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration
 
 
 class RemoteDevice:
-    """A device with ``mender`` and ``mender-connect``, which talk over a D-Bus of their own; a context manager."""
+    """A device with ``mender`` and ``mender-connect``, which share their own D-Bus; a context manager."""
 
     def __init__(self, folder: Path, facts: Mapping[str, str], *, serial: str, target: Path) -> None:
         self._folder = folder
@@ -72,12 +72,12 @@ class RemoteDevice:
         self._undo.close()
 
     def log(self) -> str:
-        """What ``mender-connect`` has logged."""
+        """The log of ``mender-connect``."""
         return (self._folder / "connect.log").read_text(errors="replace")
 
 
 class RelayHost:
-    """One host as on AWS: websockets and files pass a relay to the text dialect, all else goes on to the server."""
+    """One host as on AWS: websockets and files go through a relay, everything else directly to the server."""
 
     def __init__(self, facts: Mapping[str, str]) -> None:
         tls = ssl.create_default_context(cafile=facts["ca"])
@@ -96,7 +96,7 @@ class RelayHost:
         self._server.stop()
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Serve one scope."""
+        """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
             for answer in ("startup", "shutdown"):
                 await receive()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.clients
 
 
 def finish_deployment(operator: Operator, client: MenderClient, deployment: str) -> dict[str, Any]:
-    """Make a device ask until it is through with the deployment; its row."""
+    """Make a device poll until the deployment is finished; returns its device row."""
     client.poll_until(
         "finishes the deployment", lambda: operator.deployment(deployment)["status"] == "finished", timeout=45
     )
@@ -28,7 +28,7 @@ def finish_deployment(operator: Operator, client: MenderClient, deployment: str)
 
 
 def finish_own_part(operator: Operator, client: MenderClient, deployment: str) -> str:
-    """Make a device ask until it has finished, whatever the others do; its status."""
+    """Make a device poll until its own part is finished; returns its status."""
 
     def status() -> str:
         row = operator.row(deployment, client)
@@ -39,7 +39,7 @@ def finish_own_part(operator: Operator, client: MenderClient, deployment: str) -
 
 
 def report_artifact(operator: Operator, client: MenderClient, artifact: str) -> None:
-    """Make a device send its inventory until that names the artifact."""
+    """Make a device send its inventory until it has the artifact's name."""
     client.send_inventory_until(f"has {artifact}", lambda: operator.inventory(client).get("artifact_name") == artifact)
 
 
@@ -125,7 +125,7 @@ def test_an_update_aborted_in_the_middle_is_rolled_back(fleet: Fleet, publish: P
     assert not (client.installed / "committed").exists()
     assert operator.numbers(deployment) == {"aborted": 1}
     assert operator.row(deployment, client)["status"] == "aborted"
-    # And it is ready for what comes next.
+    # The device installs further updates.
     publish("after-abort-1", "still alight")
     assert finish_deployment(operator, client, operator.deploy("after-abort-1", client))["status"] == "success"
     assert (client.installed / "after-abort-1.txt").read_text() == "still alight"
@@ -139,7 +139,7 @@ def test_a_configuration_reaches_its_device(fleet: Fleet, operator: Operator) ->
 
     assert json.loads((client.installed / "configuration.json").read_text()) == configuration
     assert not (other.installed / "configuration.json").exists()
-    # The same again is installed again.
+    # The same configuration is installed again.
     (client.installed / "configuration.json").unlink()
     assert finish_deployment(operator, client, operator.configure(client, configuration))["status"] == "success"
     assert (client.installed / "configuration.json").exists()

@@ -31,13 +31,13 @@ pytestmark = pytest.mark.clients
 CONNECT = "/api/management/v1/deviceconnect/devices"
 MB = 1_000_000
 MUCH = 25 * MB
-"""Several times what anything between the two ends can hold: a message of 8 MiB in a server, 64 frames of 32 KiB in
-the gateway's queue, 20 chunks that are not acknowledged in the protocol of files."""
+"""Several times the sizes of all buffers between the two ends: a message of 8 MiB in a server, 64 frames of 32 KiB in
+the gateway's queue, 20 unacknowledged chunks in the protocol of files."""
 
 
 @pytest.fixture(scope="module", params=["gateway", "relay"])
 def facts(request: pytest.FixtureRequest, server: RunningServer) -> Iterator[Mapping[str, str]]:
-    """The server as the programs are told of it."""
+    """The server's address for the programs."""
     if request.param == "gateway":
         yield server.facts
         return
@@ -75,7 +75,7 @@ def device(
 
 
 def has_prompt(terminal: Interactive) -> bool:
-    """Whether its shell comes to wait for a command, after Enter if need be."""
+    """Whether the shell shows a prompt, if necessary after Enter."""
     for _ in range(2):
         with suppress(AssertionError):
             return until("the prompt", lambda: b"# " in terminal.output, timeout=10)
@@ -85,10 +85,10 @@ def has_prompt(terminal: Interactive) -> bool:
 
 @contextmanager
 def at_prompt(command: MenderCli, device: RemoteDevice) -> Iterator[Interactive]:
-    """A terminal whose shell waits for a command.
+    """Open a terminal whose shell shows a prompt.
 
-    ``mender-connect`` 2.1 starts a shell now and then of which it sends nothing, at least while it still ends another
-    one. Then another terminal is opened, as its user would.
+    ``mender-connect`` 2.1 sometimes sends no output of a new shell, at least while it is still ending another one.
+    Then another terminal is opened, as a user would.
     """
     seen = []
     for _ in range(3):
@@ -119,7 +119,7 @@ def test_much_output_in_order(command: MenderCli, device: RemoteDevice) -> None:
 
 
 def test_a_recorded_run(command: MenderCli, device: RemoteDevice, operator: Operator, server: RunningServer) -> None:
-    """A terminal on the device, ``uname -a`` typed and answered, and the session played back through the API."""
+    """Type ``uname -a`` in a terminal on the device, and play the session back through the API."""
     with at_prompt(command, device) as terminal:
         terminal.say(b"uname -a\n")
         until("the answer", lambda: os.uname().release.encode() in terminal.output)
@@ -128,7 +128,7 @@ def test_a_recorded_run(command: MenderCli, device: RemoteDevice, operator: Oper
     logs = operator.get("/api/management/v1/auditlogs/logs?per_page=50&object_type=device")
     session = next(entry["meta"]["session_id"][0] for entry in logs if entry["action"] == "open_terminal")
     place = f"/api/management/v1/deviceconnect/sessions/{session}"
-    until("the recording is there", lambda: operator.has(f"{place}/recording"))
+    until("the recording is stored", lambda: operator.has(f"{place}/recording"))
     with opened(server.facts["url"], f"{place}/playback?sleep_ms=0", server.token(), ssl=server.trust()) as player:
         played, code = hear_all(player)
 
@@ -164,7 +164,7 @@ def test_a_file_that_does_not_exist(command: MenderCli, device: RemoteDevice, tm
 
 
 def test_a_forwarded_port(command: MenderCli, device: RemoteDevice) -> None:
-    """10 MB through a TCP port of the device that echoes."""
+    """Send 10 MB through a TCP port of the device that echoes them."""
     data = os.urandom(MB) * 10
     with closing(socket.create_server(("127.0.0.1", 0))) as echoing:
         threading.Thread(target=echo, args=(echoing,), daemon=True).start()

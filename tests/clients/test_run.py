@@ -1,4 +1,4 @@
-"""``make run`` with the real programs: its printed data, and persistence over a restart."""
+"""``make run`` with Mender's programs: its printed data, and persistence over a restart."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_restart_keeps_addresses_login_and_artifacts(tmp_path: Path) -> None:
     with RunningServer(tmp_path / "data", port) as second:
         assert {name: second.facts[name] for name in FACTS} == {name: before[name] for name in FACTS}
         assert second.facts["tenant_id"] == before["tenant_id"]
-        # First with the token of before, then with a new login.
+        # First with the old token, then with a new login.
         assert "kept-1" in command("artifacts", "list").stdout
         assert command.login(before["user"], before["password"]).returncode == 0
         assert "409" in command.upload(artifact).stderr

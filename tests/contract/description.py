@@ -1,4 +1,4 @@
-"""The published OpenAPI description of Mender's API, and what of it the app serves."""
+"""The published OpenAPI description of Mender's API, and which of its operations the app serves."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 FILE = Path(os.environ.get("LAMPLIGHTER_OPENAPI") or ROOT.parent / "shared" / "api" / "openapi.yaml")
 
 needed = pytest.mark.skipif(
-    not FILE.is_file(), reason="needs the published OpenAPI description: name its file in LAMPLIGHTER_OPENAPI"
+    not FILE.is_file(), reason="needs the published OpenAPI description: set LAMPLIGHTER_OPENAPI to its file"
 )
-"""Marks what cannot run without the description."""
+"""Marks tests that need the description."""
 
 _METHODS = {"delete", "get", "head", "options", "patch", "post", "put"}
 
@@ -36,12 +36,12 @@ def document() -> dict[str, Any]:
 
 
 def operation(method: str, path: str) -> Operation:
-    """An operation by its public path, whatever its variables are called."""
+    """An operation by its public path, without the names of its variables."""
     return Operation(re.sub(r"\{[^}]+\}", "{}", path.removeprefix("/api")), method.upper())
 
 
 def described() -> Iterator[Operation]:
-    """Every operation of the description."""
+    """All operations of the description."""
     for path, item in document()["paths"].items():
         for method in _METHODS & set(item):
             yield operation(method, path)

@@ -1,6 +1,6 @@
-"""No request, however odd, makes a 5xx, and every refusal in JSON says why and which request it was.
+"""No request, however odd, causes a 5xx, and every error in JSON has a reason and a request id.
 
-Requests come from the published OpenAPI description by schemathesis: half fit it, half break it on purpose.
+Schemathesis generates the requests from the published OpenAPI description: half are valid, half invalid on purpose.
 They are the same in every run.
 """
 
@@ -41,13 +41,13 @@ EXAMPLES = 8
 """Requests for each operation."""
 
 ODD = ["0", "-1", "null", "a b", "%", "é", "x" * 300, "a'b\"c", "00000000-0000-0000-0000-000000000000", "{}", "a#b"]
-"""What no id looks like, and one that looks like an id."""
+"""A malformed id, and a well-formed one that does not exist."""
 
 ENDS_SESSIONS = {Operation("/management/v1/useradm/auth/logout", "POST")}
-"""After these the token in use is none any more, so that all else is a 401."""
+"""Operations that invalidate the token, after which every answer is 401."""
 
 EXCLUDED: set[Operation] = set()
-"""Operations with a known 5xx; each says which request makes it."""
+"""Operations with a known 5xx, with the request that causes it."""
 
 
 def fuzzed() -> list[Operation]:
@@ -57,7 +57,7 @@ def fuzzed() -> list[Operation]:
 
 @pytest.fixture(scope="module")
 def operations() -> dict[Operation, APIOperation[Any, Any, Any, Any]]:
-    """What schemathesis makes of the description."""
+    """The description, loaded by schemathesis."""
     schema = schemathesis.openapi.from_dict(document())
     found: dict[Operation, APIOperation[Any, Any, Any, Any]] = {}
     for result in schema.get_all_operations():
@@ -69,7 +69,7 @@ def operations() -> dict[Operation, APIOperation[Any, Any, Any, Any]]:
 
 @contextmanager
 def opened(server: LocalServer) -> Iterator[World]:
-    """A new tenant with an admin and a device."""
+    """A new tenant with an administrator and a device."""
     tenant = tenants.create_tenant("Fuzzed")
     users.create_user(tenant.id, f"{tenant.id}@example.com", PASSWORD, by=EVERYTHING)
     with httpx2.Client(base_url=server.url, timeout=30) as http, httpx2.Client(base_url=server.url, timeout=30) as api:
@@ -83,7 +83,7 @@ def opened(server: LocalServer) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def shared(server: LocalServer) -> Iterator[tuple[World, dict[str, str]]]:
-    """The tenant of all operations that cannot take anything away."""
+    """The tenant for all operations that delete nothing."""
     with opened(server) as world:
         yield world, ids(world)
 
@@ -92,7 +92,7 @@ def shared(server: LocalServer) -> Iterator[tuple[World, dict[str, str]]]:
 def home(
     asked: Operation, server: LocalServer, shared: tuple[World, dict[str, str]]
 ) -> Iterator[tuple[World, dict[str, str]]]:
-    """A tenant to ask in, and the ids that exist there."""
+    """A tenant for the requests, and its existing ids."""
     if asked.method in {"GET", "POST"} and asked not in ENDS_SESSIONS:
         yield shared
         return
@@ -107,7 +107,7 @@ def session() -> Iterator[requests.Session]:
 
 
 def ids(world: World) -> dict[str, str]:
-    """Ids that exist, by the segment of a path that they follow."""
+    """Existing ids, by the preceding segment of the path."""
     device = world.api.get("/api/management/v2/devauth/devices").json()[0]
     user = world.api.get("/api/management/v1/useradm/users").json()[0]
     world.upload("fuzzed")
@@ -130,7 +130,7 @@ def ids(world: World) -> dict[str, str]:
 
 
 def path_values(path: str, known: dict[str, str]) -> st.SearchStrategy[dict[str, str]]:
-    """Values for the variables of a path: mostly of things that exist."""
+    """Values for the variables of a path, mostly existing ids."""
     parts = path.split("/")
     values = {}
     for before, part in pairwise(parts):
@@ -141,7 +141,7 @@ def path_values(path: str, known: dict[str, str]) -> st.SearchStrategy[dict[str,
 
 
 def odd_bodies() -> st.SearchStrategy[tuple[str, bytes]]:
-    """A content type, and a body that need not be of it."""
+    """A content type, and a body that need not match it."""
     types = st.sampled_from(
         ["application/json", "text/plain", "multipart/form-data; boundary=b", "application/xml", ";"]
     )
@@ -152,7 +152,7 @@ def odd_bodies() -> st.SearchStrategy[tuple[str, bytes]]:
 
 
 def check(answer: Response, asked: Operation) -> None:
-    """The promises of every answer."""
+    """Check what holds for every answer."""
     told = f"{answer.request.method} {answer.request.url} {answer.request.headers} {answer.request.body!r}"
     assert answer.status_code < 500, f"{answer.status_code} {answer.text_lossy()} for {told}"
     json = answer.headers.get("content-type", [""])[0].startswith("application/json")
@@ -192,7 +192,7 @@ def test_no_request_causes_a_5xx(
         mode = data.draw(st.sampled_from(list(schemathesis.GenerationMode)))
         case = data.draw(target.as_strategy(mode))
         case.path_parameters = data.draw(path_values(target.path, known))
-        # A request that breaks the description may do so by its credentials; the tests of all routes check that.
+        # An invalid request may have invalid credentials, which the tests of all routes check.
         case.headers.pop("Authorization", None)
         headers = {"Authorization": token}
         more: dict[str, Any] = {}
@@ -205,4 +205,4 @@ def test_no_request_causes_a_5xx(
     ask()
     print("answers:", dict(statuses))
     if asked not in ENDS_SESSIONS:
-        assert set(statuses) - {401, 403}, "nothing came past authentication"
+        assert set(statuses) - {401, 403}, "no request passed authentication"

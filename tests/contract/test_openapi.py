@@ -1,4 +1,4 @@
-"""What is served is Mender's API: the route table against the published OpenAPI description."""
+"""The app serves Mender's API: compares the route table with the published OpenAPI description."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from tests.contract.description import described, needed
 pytestmark = needed
 
 BEYOND = {
-    Operation("/management/v1/auditlogs/chains", "GET"): "whether the log is as it was written",
-    Operation("/management/v1/console/cost", "GET"): "what a fleet costs on AWS, as docs/cost.md has it",
-    Operation("/management/v1/console/overview", "GET"): "what needs attention first, in one call",
-    Operation("/management/v1/console/public", "GET"): "what the console shows before anybody signs in",
-    Operation("/management/v1/console/session", "GET"): "what it starts with when somebody has",
-    Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "what became of a direct upload",
-    Operation("/management/v1/deployments/artifacts/directupload/{}", "DELETE"): "how a direct upload is given up",
-    Operation("/management/v1/deployments/artifacts/directupload/{}/parts", "GET"): "how it is paused and resumed",
-    Operation("/management/v1/deployments/deployments/devices/{}/upcoming", "GET"): "what a device gets next",
-    Operation("/management/v1/deployments/limits/{}", "GET"): "the limits that Mender's UI asks for beside storage",
-    Operation("/management/v1/deviceconnect/devices/{}/connect/ticket", "POST"): "how a browser opens a session",
+    Operation("/management/v1/auditlogs/chains", "GET"): "whether the audit log is unchanged",
+    Operation("/management/v1/console/cost", "GET"): "the cost of a fleet on AWS, by the model of docs/cost.md",
+    Operation("/management/v1/console/overview", "GET"): "the console's overview in one call",
+    Operation("/management/v1/console/public", "GET"): "data of the console before sign-in",
+    Operation("/management/v1/console/session", "GET"): "data of the console after sign-in",
+    Operation("/management/v1/deployments/artifacts/directupload/{}", "GET"): "the state of a direct upload",
+    Operation("/management/v1/deployments/artifacts/directupload/{}", "DELETE"): "cancels a direct upload",
+    Operation(
+        "/management/v1/deployments/artifacts/directupload/{}/parts", "GET"
+    ): "pauses and resumes a direct upload",
+    Operation("/management/v1/deployments/deployments/devices/{}/upcoming", "GET"): "the next deployments of a device",
+    Operation("/management/v1/deployments/limits/{}", "GET"): "limits that Mender's UI reads besides storage",
+    Operation("/management/v1/deviceconnect/devices/{}/connect/ticket", "POST"): "lets a browser open a session",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",
-    Operation("/management/v1/devicemonitor/settings/global/channel/alerts/{}/status", "GET"): "what its PUT has set",
-    Operation("/management/v1/iot-manager/events", "POST"): "an event once more to a webhook",
-    Operation("/management/v1/useradm/oidc/{}/callback", "GET"): "where an identity provider sends users back to",
-    Operation("/management/v1/useradm/oidc/{}/start", "GET"): "where a login by OpenID Connect begins",
-    Operation("/management/v1/useradm/users/me/2fa/disable", "POST"): "the description has it by the user's id only",
+    Operation(
+        "/management/v1/devicemonitor/settings/global/channel/alerts/{}/status", "GET"
+    ): "the value set by its PUT",
+    Operation("/management/v1/iot-manager/events", "POST"): "sends an event to a webhook again",
+    Operation("/management/v1/useradm/oidc/{}/callback", "GET"): "the redirect URL of an identity provider",
+    Operation("/management/v1/useradm/oidc/{}/start", "GET"): "begins a login by OpenID Connect",
+    Operation("/management/v1/useradm/users/me/2fa/disable", "POST"): "in the description only by the user's id",
     Operation("/management/v1/useradm/users/me/2fa/enable", "POST"): "the same",
-    Operation("/management/v1/useradm/users/me/2fa/recovery-codes", "POST"): "codes for who lost the phone",
-    Operation("/management/v1/useradm/users/me/sessions", "GET"): "where one is signed in",
-    Operation("/management/v1/useradm/users/{}/invitation", "POST"): "another invitation by mail",
-    Operation("/management/v2/tenantadm/metrics", "GET"): "a tenant's numbers at a glance, also for Prometheus",
-    Operation("/management/v2/tenantadm/settings", "GET"): "settings of the server for a tenant",
+    Operation("/management/v1/useradm/users/me/2fa/recovery-codes", "POST"): "recovery codes for a lost phone",
+    Operation("/management/v1/useradm/users/me/sessions", "GET"): "the user's sessions",
+    Operation("/management/v1/useradm/users/{}/invitation", "POST"): "sends an invitation again",
+    Operation("/management/v2/tenantadm/metrics", "GET"): "a tenant's metrics, also for Prometheus",
+    Operation("/management/v2/tenantadm/settings", "GET"): "the server's settings of a tenant",
     Operation("/management/v2/tenantadm/settings", "PUT"): "the same",
 }
-"""What is served though the description does not have it, and why."""
+"""Operations that are served but not in the description, and their purpose."""
 
 _COUNTED = re.compile(r"^\| (?P<area>[^|`]+) \| \d+ of \d+ \| (?P<served>\d+) of (?P<all>\d+) \|$", re.MULTILINE)
 

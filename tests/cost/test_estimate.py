@@ -1,4 +1,4 @@
-"""The estimate of a bill through the API: the figures of the model, for whoever manages the settings."""
+"""The cost estimate of the API has the figures of the model; only users who manage the settings see it."""
 
 from __future__ import annotations
 

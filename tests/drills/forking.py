@@ -1,7 +1,8 @@
 """An engine that forks: ``python -m tests.drills.forking FOLDER KEY``, in the engine's own environment.
 
 A drill lets every call of a deployment fail in every way. So that no deployment has to be repeated up to that call,
-the deploying process and the engine fork there: the children continue with that one failure, the parents without it. An engine serves one process at a time, over a socket in ``FOLDER``; nothing runs in it between two requests.
+the deploying process and the engine fork there: the children continue with that one failure, the parents without it.
+An engine serves one process at a time, over a socket in ``FOLDER``; nothing runs in it between two requests.
 """
 
 from __future__ import annotations

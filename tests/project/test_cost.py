@@ -18,7 +18,7 @@ from infra.scripts import cost_page
 from tests.deployments.world import World
 from tests.deviceconnect.peers import FakeDevice
 from tests.simulator.records import Behaviour
-from tests.simulator.runs import address_of, at_work, release
+from tests.simulator.runs import address_of, release, running_fleet
 from tests.support.probe import Cost, counted
 from tests.support.waiting import until
 
@@ -71,7 +71,7 @@ def _websocket(server: LocalServer, device: Device) -> Cost:
 async def _spent(address: Address) -> dict[str, Cost]:
     """What the calls of one of a dozen devices cost in a warm process."""
     spent: dict[str, Cost] = {}
-    async with at_work(address, 12, Behaviour()) as (fleet, operator):
+    async with running_fleet(address, 12, Behaviour()) as (fleet, operator):
         await release(fleet, operator, "v1")
         await operator.deploy("d", "v1", fleet.ids)
         first, device = fleet.devices[:2]

@@ -1,13 +1,12 @@
 """Makes `.mender` artifacts: for the simulated fleet, for the demo, and for every test that needs one.
 
-``build_artifact`` answers most needs in one call. ``draft`` stops one step before: a :class:`Draft` can be
-bent out of shape (an entry dropped, a sum falsified, a member renamed) and then built, which is how the
-parser's tests make what no honest tool writes.
+``build_artifact`` suffices for most. ``draft`` returns a :class:`Draft`, which can be made invalid before it is built
+(an entry dropped, a checksum changed, a member renamed), for tests of the parser.
 
 The format: an uncompressed tar of ``version``, ``manifest`` (SHA-256 sums of what follows), optionally
 ``manifest.sig`` and ``manifest-augment``, ``header.tar``, optionally ``header-augment.tar``, and one
-``data/NNNN.tar`` for each payload. Header and data tars share one compression. The same input gives the same
-bytes, always.
+``data/NNNN.tar`` for each payload. Header and data tars have the same compression. The same input always gives the
+same bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ COMPRESS: dict[Compression, Callable[[bytes], bytes]] = {
 class Entry:
     """One member of a tar: a regular file unless ``kind`` (the type flag) says otherwise.
 
-    ``size`` is what its header claims, by default the truth; ``link`` is the target of a link; ``pax`` are
+    ``size`` is the size in its header, by default the real one; ``link`` is the target of a link; ``pax`` are
     records of an extended header written before it.
     """
 
@@ -69,25 +68,25 @@ class Entry:
 
 
 def pack(entries: Sequence[Entry], end: bytes = END) -> bytes:
-    """A tar of ``entries``, closed by two empty blocks and not padded further."""
+    """A tar of ``entries``, with two empty blocks at its end and no further padding."""
     return b"".join(entry.packed() for entry in entries) + end
 
 
 def sha256(data: bytes) -> str:
-    """The checksum as the manifest writes it."""
+    """The checksum as written in the manifest."""
     return hashlib.sha256(data).hexdigest()
 
 
 def compact(document: Any) -> bytes:
-    """JSON without spaces, as artifacts hold it."""
+    """JSON without spaces, as in artifacts."""
     return json.dumps(document, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)
 class PayloadSpec:
-    """One payload, or what an augmented section adds to one.
+    """One payload, or the additions of an augmented section to one.
 
-    ``type`` None makes an empty payload. ``metadata`` None leaves the document out.
+    ``type`` None makes an empty payload. ``metadata`` None omits the document.
     """
 
     type: str | None = "single-file"
@@ -98,7 +97,7 @@ class PayloadSpec:
     metadata: Mapping[str, Any] | None = None
 
     def type_info(self, version: int) -> dict[str, Any]:
-        """The document `type-info`; format 2 knows only the type."""
+        """The document `type-info`; in format 2 it has only the type."""
         if version < 3:
             return {"type": self.type}
         optional: dict[str, Any] = {
@@ -109,7 +108,7 @@ class PayloadSpec:
         return {"type": self.type} | {key: value for key, value in optional.items() if value}
 
     def header_entries(self, index: int, version: int) -> list[Entry]:
-        """What the header tar holds about this payload."""
+        """The entries of the header tar for this payload."""
         folder = f"headers/{index:04d}"
         entries = [Entry(f"{folder}/type-info", compact(self.type_info(version)))]
         if version < 3:
@@ -122,10 +121,10 @@ class PayloadSpec:
 
 @dataclass
 class Draft:
-    """An artifact before it is packed; every part may be changed. Sums are taken when it is built.
+    """An artifact before it is packed; every part may be changed. Checksums are computed when it is built.
 
-    ``augmented`` names the payload files whose sums belong into `manifest-augment`. ``sums`` holds lines that
-    replace (or, for a name that is not there, join) the true ones of the manifest; None drops a line.
+    ``augmented`` names the payload files with checksums in `manifest-augment`. ``sums`` replaces checksums of the
+    manifest by file name, or adds them; None drops a line.
     """
 
     version: bytes
@@ -173,7 +172,7 @@ class Draft:
 
 
 def placeholder_signature(manifest: bytes) -> bytes:
-    """Something of a signature's shape, for readers that note it without verifying it."""
+    """A fake signature, for readers that do not verify it."""
     return base64.b64encode(hashlib.sha512(manifest).digest())
 
 
@@ -188,7 +187,7 @@ def header_info(
 ) -> dict[str, Any]:
     """The document `header-info` in the form of format ``version``.
 
-    ``depends`` are its further dependencies, `artifact_name` and `artifact_group`.
+    ``depends`` are the artifact's further dependencies, `artifact_name` and `artifact_group`.
     """
     payloads = [{"type": kind} for kind in types]
     if version < 3:
@@ -259,7 +258,7 @@ def build_artifact(
 
     Args:
         name: the artifact's name.
-        device_types: those that it fits.
+        device_types: its compatible device types.
         payload: the files of the first payload by name; bare bytes become the one file `payload.bin`.
         type: the update module of the first payload, or `rootfs-image`; None makes an empty payload (then
             ``payload`` is left out), as a bootstrap artifact has.
@@ -268,8 +267,8 @@ def build_artifact(
         signed: True adds a placeholder, a function makes the content of `manifest.sig` from the manifest.
         provides: what the first payload provides (format 3).
         depends: what it depends on (format 3), each a value or a list of values.
-        clears: patterns of what it clears (format 3).
-        metadata: what its update module is given.
+        clears: patterns of the provides that it clears (format 3).
+        metadata: the metadata for its update module.
         group: what the artifact provides as `artifact_group` (format 3).
         scripts: state scripts by name.
         augment: an augmented section for the first payload (format 3).

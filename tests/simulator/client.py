@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for a thousand devices in one process: asyncio streams, kept connections, nothing else.
+"""A minimal HTTP/1.1 client for a thousand devices in one process, with asyncio streams and kept-alive connections.
 
 A general client spends more CPU on one request than the server does. This one knows what servers of the API
 send: a length, chunks, or a body that ends with the connection. It follows no redirects and has no cookies.
@@ -15,18 +15,18 @@ from typing import Self
 from urllib.parse import urlsplit
 
 CHUNK = 256 * 1024
-"""Bytes read at once from a body, and the buffer of a connection."""
+"""Bytes to read at once from a body, and the size of a connection's buffer."""
 
 Sink = Callable[[bytes], object]
 
 
 class ConnectionLostError(Exception):
-    """No whole answer: the connection was refused, cut, silent for too long, or spoke something else."""
+    """No complete answer: the connection was refused, cut or silent for too long, or the answer was malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer. ``headers`` have lower-case names; ``body`` is empty where a sink took it."""
+    """An answer. ``headers`` have lower-case names; ``body`` is empty if a sink received it."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who a connection is to."""
+    """The server of a connection."""
 
     secure: bool
     host: str
@@ -43,7 +43,7 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> tuple[Origin, str]:
-        """The origin of a URL, and what is asked of it."""
+        """Split a URL into its origin and the request target."""
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -64,9 +64,9 @@ class _Connection:
 
 
 class Client:
-    """Sends requests over at most ``connections`` connections at once; more wait for their turn.
+    """Sends requests over at most ``connections`` connections at once; further ones wait.
 
-    Usable as an async context manager. ``ca`` is the file of the authority to trust, PEM.
+    Usable as an async context manager. ``ca`` is a PEM file with the CA to trust.
     """
 
     def __init__(self, url: str, *, ca: Path | None = None, connections: int = 32, patience: float = 60) -> None:
@@ -98,14 +98,14 @@ class Client:
 
         Args:
             method: GET, POST, ...
-            url: a whole one, or a path on this client's server.
-            headers: more of them than every request has. Must have ``Content-Length`` if the body is in parts.
+            url: a complete URL, or a path on this client's server.
+            headers: additional headers. They must include ``Content-Length`` if the body is in parts.
             body: whole or in parts.
-            sink: is handed the body of a 2xx answer part by part; the answer is then without.
-            stop_after: hang up after so many bytes of the body, as a device does that loses its network.
+            sink: receives the body of a 2xx answer part by part; the answer then has no body.
+            stop_after: close the connection after so many bytes of the body, like a device that loses its network.
 
         Raises:
-            ConnectionLostError: there was no whole answer.
+            ConnectionLostError: there was no complete answer.
         """
         origin, target = Origin.of(url if "://" in url else self.url + url)
         fields = {"Host": origin.header, **(headers or {})}
@@ -121,7 +121,7 @@ class Client:
                         return await self._exchange(origin, connection, method, head, body, sink, stop_after)
                 except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
                     await _close(connection)
-                    # The server may close a kept connection at the moment in which it is used again.
+                    # The server may close a kept-alive connection just when it is used again.
                     stale = connection.used and isinstance(error, asyncio.IncompleteReadError | ConnectionError)
                     if stale and isinstance(body, bytes):
                         continue
@@ -165,7 +165,7 @@ class Client:
                 writer.write(part)
                 await writer.drain()
         status, headers = _head(await connection.reader.readuntil(b"\r\n\r\n"))
-        # From here on a failure is no matter of a stale connection.
+        # From here on a failure is not caused by a stale connection.
         connection.used = False
         parts: list[bytes] = []
         take = sink if sink and 200 <= status < 300 else parts.append
@@ -192,7 +192,7 @@ def _head(raw: bytes) -> tuple[int, dict[str, str]]:
 async def _read_body(
     reader: asyncio.StreamReader, headers: Mapping[str, str], take: Sink, stop_after: int | None
 ) -> bool:
-    """Hand the body to ``take``. False: the connection can't be used again."""
+    """Pass the body to ``take``; returns whether the connection can be used again."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
         while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
             take(await reader.readexactly(size))
@@ -216,5 +216,5 @@ async def _read_body(
 
 async def _close(connection: _Connection) -> None:
     connection.writer.close()
-    # Nothing that goes wrong with a connection that is given up matters to anyone.
+    # Errors of a connection that is being dropped do not matter.
     await asyncio.gather(connection.writer.wait_closed(), return_exceptions=True)

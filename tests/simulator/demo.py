@@ -1,7 +1,7 @@
-"""``make demo``: simulated devices take an update from a real server, before your eyes.
+"""``make demo``: shows simulated devices installing an update from a real server.
 
-Starts the whole server in a temporary folder, on a free port (or uses a running one), lets devices in, uploads an
-artifact, deploys it, and watches. In the end the server's statistics must be what the devices say.
+Starts the whole server in a temporary folder, on a free port (or uses a running one), accepts devices, uploads an
+artifact, deploys it, and shows the statistics. At the end these must be equal to the devices' reports.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from tests.simulator.rollout import Phased
 from tests.simulator.serve import Address, ServerFailedError, ServerProcess
 
 LOOK = 0.25
-"""Seconds between two looks at the server's statistics."""
+"""Seconds between two reads of the server's statistics."""
 
 LINE = 2.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines of output without a terminal."""
 
 CONNECTIONS = 32
 PHASES = 3
@@ -64,20 +64,20 @@ The server is {url}
 
 NEXT = """
 What to try next:
-  make demo ARGS='--devices 500 --fail 20%'   a larger fleet with worse luck
+  make demo ARGS='--devices 500 --fail 20%'   a larger fleet with more failures
   make demo PHASES=10,30                      a rollout in phases, with retries, and one that is aborted
-  make demo ARGS=--keep                       look around in the demo's server before it goes
-  make run                                    a server that stays, for devices of your own
-  make demo ARGS=--server                     more simulated devices for that one"""
+  make demo ARGS=--keep                       keep the demo's server running, to explore it
+  make run                                    a permanent server, for your own devices
+  make demo ARGS=--server                     simulated devices for that server"""
 
 
 class DisagreementError(Exception):
-    """The server's numbers are not the devices'; the message says which."""
+    """Numbers of the server and the devices differ; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says. ``server`` None starts one."""
+    """The options of the command line. ``server`` None starts one."""
 
     devices: int
     behaviour: Behaviour
@@ -90,7 +90,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A moment of the rollout."""
+    """The state of the rollout at one moment."""
 
     numbers: dict[str, int]
     seconds: float
@@ -99,12 +99,12 @@ class Look:
 
     @property
     def done(self) -> int:
-        """Devices that are through."""
+        """Devices with a final status."""
         return self.numbers.get("success", 0) + self.numbers.get("failure", 0)
 
     @property
     def pace(self) -> str:
-        """What went through the wire."""
+        """Devices and requests per second, and megabytes served."""
         per_second = 1 / max(self.seconds, 0.001)
         return (
             f"{self.done * per_second:.1f} devices/s, {self.requests * per_second:.0f} requests/s, "
@@ -113,7 +113,7 @@ class Look:
 
 
 class Screen:
-    """Shows a rollout: live on a terminal, else in a line now and then."""
+    """Shows a rollout: live on a terminal, otherwise as a line every few seconds."""
 
     def __init__(self, console: Console, devices: int) -> None:
         self._console = console
@@ -127,7 +127,7 @@ class Screen:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """The time of a rollout."""
+        """Show a rollout during the block."""
         if not self._console.is_terminal:
             yield
             return
@@ -135,7 +135,7 @@ class Screen:
             yield
 
     def show(self, look: Look, *, last: bool = False) -> None:
-        """Show how things stand."""
+        """Show the present state."""
         if self._live:
             self._bar.update(self._task, completed=look.done)
             self._live.update(Group(self._table(look), self._bar, f"  [dim]{look.pace}[/]"))
@@ -171,9 +171,9 @@ def main() -> int:
             console.print(f"Started a server in {time.monotonic() - began:.1f} s. {address.invitation}")
             status = asyncio.run(_rollout(console, options, address))
             if options.keep:
-                console.print("Ctrl-C stops the server and forgets everything.")
+                console.print("Ctrl-C stops the server and deletes its data.")
                 _wait()
-        console.print("The server is stopped, and everything that it kept is gone.", style="dim")
+        console.print("The server has stopped, and its data is deleted.", style="dim")
     except (ServerFailedError, RefusedError, ConnectionLostError, DisagreementError, OSError) as error:
         console.print("The demo failed.", style="bold red")
         console.print(str(error), markup=False, soft_wrap=True)
@@ -190,13 +190,15 @@ def _options() -> Options:
     parser.add_argument("--fail", type=_share, metavar="SHARE", help="updates that fail (5%%; in phases 20%%)")
     parser.add_argument("--resume", type=_share, default=0.1, metavar="SHARE", help="downloads cut and resumed (10%%)")
     parser.add_argument("--pace", type=float, default=1.0, metavar="S", help="seconds that a step takes (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of all chance: the same devices fail again (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="random seed; with the same one, the same devices fail (%(default)s)"
+    )
     parser.add_argument(
         "--server",
         nargs="?",
         const="",
         metavar="URL",
-        help="use the running server of `make run`, at this URL or where it says it is",
+        help="use the running server of `make run`, at this URL or the one in its data folder",
     )
     parser.add_argument("--data", type=Path, default=Path(".local"), help="data folder of that server (%(default)s)")
     parser.add_argument(
@@ -206,7 +208,7 @@ def _options() -> Options:
         const=(10, 30),
         default=(),
         metavar="A,B",
-        help="in three phases, these shares (10,30) and the rest, with retries; then another that is aborted",
+        help="in three phases, these shares (10,30) and the rest, with retries; then abort a second one",
     )
     parser.add_argument("--keep", action="store_true", help="keep the demo's server until Ctrl-C")
     given = parser.parse_args()
@@ -238,7 +240,7 @@ def _share(text: str) -> float:
 
 
 def _running(options: Options) -> Address:
-    """The running server, as it describes itself in its data folder."""
+    """The running server, from the description in its data folder."""
     file = options.data / "server.json"
     if not file.exists():
         raise ServerFailedError(f"{file} is not there: start a server with `make run`, or leave --server out")
@@ -249,7 +251,7 @@ def _running(options: Options) -> Address:
 async def _rollout(console: Console, options: Options, address: Address) -> int:
     async with (
         Client(address.url, ca=address.ca, connections=CONNECTIONS) as client,
-        Client(address.url, ca=address.ca) as own,  # who watches does not stand in line with the devices
+        Client(address.url, ca=address.ca) as own,  # separate, so that reads do not wait for devices
     ):
         operator = Operator(own)
         await operator.login(address.user, address.password)
@@ -264,7 +266,7 @@ async def _rollout(console: Console, options: Options, address: Address) -> int:
         await _accept_devices(fleet, operator)
         kinds = Counter(device.kind for device in fleet.devices)
         keys = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-        console.print(f"Let {options.devices} devices in ({keys} keys) in {time.monotonic() - began:.1f} s")
+        console.print(f"Accepted {options.devices} devices ({keys} keys) in {time.monotonic() - began:.1f} s")
         if options.phases:
             deployment = await _in_phases(console, options, fleet, operator)
         else:
@@ -281,7 +283,7 @@ async def _rollout(console: Console, options: Options, address: Address) -> int:
 
 
 async def _upload(fleet: Fleet, operator: Operator) -> str:
-    """A new artifact that the fleet knows; its name."""
+    """Upload a new artifact; returns its name."""
     name = f"demo-{secrets.token_hex(3)}"
     artifact = build_artifact(name, [DEVICE_TYPE], secrets.token_bytes(256 * 1024), compression="none")
     fleet.payloads[name] = Payload.of(artifact)
@@ -290,13 +292,13 @@ async def _upload(fleet: Fleet, operator: Operator) -> str:
 
 
 async def _in_phases(console: Console, options: Options, fleet: Fleet, operator: Operator) -> str:
-    """A rollout in phases to its end, and another that is aborted in its second phase; the last one's id."""
+    """Run a rollout in phases, and another that is aborted in its second phase; returns the last one's id."""
     interval = options.behaviour.spread + 8 * options.behaviour.pace + 1
     phased = Phased(fleet, options.phases, interval)
     shares = ", ".join(f"{share} %" for share in options.phases)
     console.print(f"\nPhases of {shares} and the rest, {interval:.0f} s apart", soft_wrap=True)
     await _one_in_phases(console, phased, fleet, operator, aborted=False)
-    console.print("\nThe same once more, but it is aborted in its second phase", soft_wrap=True)
+    console.print("\nThe same again, but aborted in the second phase", soft_wrap=True)
     return await _one_in_phases(console, phased, fleet, operator, aborted=True)
 
 
@@ -313,7 +315,7 @@ async def _one_in_phases(console: Console, phased: Phased, fleet: Fleet, operato
 
 
 def _print_address(console: Console, options: Options, address: Address, deployment: str) -> None:
-    # The password of a server that stays is kept in its folder, not on the screen.
+    # The password of a permanent server is in its data folder and not printed.
     stays = options.server is not None
     text = LOOK_AROUND.format(
         url=address.url,
@@ -336,7 +338,7 @@ async def _accept_devices(fleet: Fleet, operator: Operator) -> None:
 async def _watch(
     console: Console, fleet: Fleet, operator: Operator, deployment: str, work: Coroutine[Any, Any, None]
 ) -> None:
-    """What the fleet does, shown from the operator's side."""
+    """Run the fleet's update, and show the server's statistics meanwhile."""
     began, before = time.monotonic(), fleet.tally.requests.total()
     screen = Screen(console, len(fleet.devices))
 
@@ -355,7 +357,7 @@ async def _watch(
 
 
 async def _compare(console: Console, fleet: Fleet, operator: Operator, deployment: str) -> None:
-    """Show the results, and hold the server to what the devices know.
+    """Show the results, and compare the server's with the devices'.
 
     Raises:
         DisagreementError: they differ.
@@ -374,13 +376,13 @@ async def _compare(console: Console, fleet: Fleet, operator: Operator, deploymen
         raise DisagreementError("the server's statistics are not what the devices reported")
     state = (await operator.show(deployment))["status"]
     if state != "finished":
-        raise DisagreementError(f"all devices are through, and the deployment is {state}")
+        raise DisagreementError(f"all devices have a final status, and the deployment is {state}")
     console.print("The server's statistics are exactly what the devices reported.", style="green")
 
 
 def _require_no_problem(fleet: Fleet) -> None:
     if problems := fleet.tally.report():
-        raise DisagreementError("devices saw what they should not have seen:\n  " + "\n  ".join(problems))
+        raise DisagreementError("devices had problems:\n  " + "\n  ".join(problems))
 
 
 def _sorted(numbers: dict[str, int]) -> list[tuple[str, int]]:

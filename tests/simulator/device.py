@@ -1,4 +1,4 @@
-"""A device as the server sees one: an identity, a key, and the calls of a Mender client."""
+"""A simulated device: an identity, a key, and the calls of a Mender client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEPLOYMENTS = "/device/deployments"
 
 
 def new_key() -> PrivateKey:
-    """A key of the kind that is cheapest to make."""
+    """A new key, of the kind that is generated fastest."""
     return ed25519.Ed25519PrivateKey.generate()
 
 
@@ -30,7 +30,7 @@ def new_identity() -> dict[str, Any]:
 
 
 class Signer:
-    """Whoever asks for authorization: what it needs for that, whichever HTTP client it has."""
+    """The identity, key and signature of an auth request, without an HTTP client."""
 
     tenant_token: str
     identity: dict[str, Any]
@@ -40,7 +40,7 @@ class Signer:
 
     @property
     def claims(self) -> dict[str, Any]:
-        """What the token says."""
+        """The token's claims."""
         if self.token is None:
             raise RuntimeError("the device has no token")
         part = self.token.split(".")[1]
@@ -67,7 +67,7 @@ class Signer:
         return base64.b64encode(signature).decode()
 
     def auth_body(self) -> bytes:
-        """The body of an auth request, with the newline that clients end it with."""
+        """The body of an auth request, with the newline at its end that clients send."""
         document = {
             "id_data": json.dumps(self.identity),
             "pubkey": self.pubkey,
@@ -96,7 +96,7 @@ class Device(Signer):
     tier: str | None = None
 
     def auth(self, body: bytes | None = None) -> httpx2.Response:
-        """Ask for a token, and keep it if there is one."""
+        """Request a token, and keep it if one is issued."""
         raw = self.auth_body() if body is None else body
         headers = {"Content-Type": "application/json", "X-MEN-Signature": self.sign(raw)}
         answer = self.http.post(AUTH_REQUESTS, content=raw, headers=headers)
@@ -106,16 +106,16 @@ class Device(Signer):
 
     @property
     def id(self) -> str:
-        """The device's id, as its token says."""
+        """The device's id, from its token."""
         return str(self.claims["sub"])
 
     def call(self, method: str, path: str, document: Any = None, **kwargs: Any) -> httpx2.Response:
-        """Any call with the token; ``path`` begins after ``/api/devices``."""
+        """Make a call with the token; ``path`` is relative to ``/api/devices``."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return self.http.request(method, f"/api/devices{path}", json=document, headers=headers, **kwargs)
 
     def inventory(self, attributes: dict[str, Any] | None = None, *, method: str = "PUT") -> httpx2.Response:
-        """Report attributes; by default those that every client reports."""
+        """Report attributes, by default those that every client reports."""
         values = attributes
         if values is None:
             values = {"artifact_name": self.artifact_name, "device_type": self.device_type}
@@ -123,12 +123,12 @@ class Device(Signer):
         return self.call(method, _INVENTORY.removeprefix("/api/devices"), document)
 
     def poll(self, **provides: Any) -> httpx2.Response:
-        """Ask for an update as today's clients do; ``provides`` are further members of ``device_provides``."""
+        """Poll for an update like present clients; ``provides`` are further members of ``device_provides``."""
         known = {"artifact_name": self.artifact_name, "device_type": self.device_type}
         document = {"device_provides": known | provides, "update_control_map": True}
         return self.call("POST", f"/v2/deployments{_DEPLOYMENTS}/next", document)
 
     def report(self, deployment: str, status: str, **more: Any) -> httpx2.Response:
-        """Report how an update goes."""
+        """Report the status of an update."""
         path = f"/v1/deployments{_DEPLOYMENTS}/{deployment}/status"
         return self.call("PUT", path, {"status": status, **more})

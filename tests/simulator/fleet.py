@@ -1,11 +1,9 @@
-"""Many simulated devices in one process, each of which does what a Mender client does, in its order.
+"""Many simulated devices in one process, each of which makes the calls of a Mender client in the same order.
 
-A :class:`Fleet` keeps its own books in a :class:`Tally`: what every device reported and the server confirmed. In
-the end the server's statistics have to equal them exactly. Whatever a client of this server should never see is a
-problem; a run with problems has failed.
+A :class:`Fleet` records in a :class:`Tally` what every device reported and the server accepted. At the end the server's
+statistics have to equal it exactly. Answers that a client should never get are problems; a run with problems fails.
 
-Chance decides nothing twice: each device has its own random numbers from the fleet's seed, so the same devices
-fail in every run, whoever comes first.
+Each device has its own random numbers from the fleet's seed, so the same devices fail in every run, in any order.
 """
 
 from __future__ import annotations
@@ -34,18 +32,18 @@ REPORTS = "/api/devices/v1/deployments/device/deployments"
 DEVICE_TYPE = "simulated"
 
 RSA_KEYS = 20
-"""Most devices with RSA keys in a fleet: making one takes as long as updating several devices."""
+"""Maximum devices with RSA keys in a fleet: generating one takes as long as updating several devices."""
 
 UPDATES_AT_ONCE = 10
-"""A device that is served more updates than this without a pause is served the same one for ever."""
+"""Maximum updates that a device gets in a row; more are taken for an endless repetition of the same one."""
 
 
-class DeploymentAborted(Exception):  # not an error: the server says that the deployment was aborted
-    """The device must stop: a report was answered with 409."""
+class DeploymentAborted(Exception):  # an outcome, not an error
+    """A report was answered with 409: the deployment was aborted, and the device stops."""
 
 
-class Unexpected(Exception):  # not an error of the simulator: noted in the tally
-    """The device saw what it should not have seen, and gives this round up."""
+class Unexpected(Exception):  # recorded in the tally
+    """The device got an unexpected answer, and gives up this round."""
 
 
 class SimulatedDevice(Signer):
@@ -61,29 +59,29 @@ class SimulatedDevice(Signer):
         self.device_type = fleet.device_type
         self.artifact_name = "original"
         self.id = ""
-        """As the server calls it; known from the first token on."""
+        """The id that the server assigned; known from the first token on."""
         self.state = "new"
-        """What it does now, for whoever watches."""
+        """Its present activity, for display."""
         self._fleet = fleet
         self._rng = rng
         self._body = self.auth_body()
 
     @property
     def kind(self) -> str:
-        """Of which kind its key is."""
+        """The kind of its key."""
         if isinstance(self.key, rsa.RSAPrivateKey):
             return "RSA"
         return "EC" if isinstance(self.key, ec.EllipticCurvePrivateKey) else "Ed25519"
 
     async def first_request(self) -> None:
-        """Ask for a token for the first time, which leaves the device pending."""
+        """Request a token for the first time, which makes the device pending."""
         answer = await self._auth()
         if answer.status != 401:
             raise self._unexpected("auth", answer)
         self.state = "pending"
 
     async def connect(self) -> None:
-        """Get a token as an accepted device, and report the inventory."""
+        """Get a token, being accepted, and report the inventory."""
         await self.authorize()
         await self.report_inventory()
         self.state = "idle"
@@ -97,17 +95,17 @@ class SimulatedDevice(Signer):
         self.id = str(self.claims["sub"])
 
     async def check(self) -> None:
-        """Ask for an update, install what is offered, and ask again until there is nothing."""
+        """Poll for updates and install them until there are none."""
         await self._sleep(self._fleet.behaviour.spread * self._rng.random())
         for _ in range(UPDATES_AT_ONCE):
             instructions = await self.poll()
             if instructions is None:
                 return
             await self._update(instructions)
-        self._fleet.tally.problem("next", "serves updates for ever")
+        self._fleet.tally.problem("next", "repeats the same update endlessly")
 
     async def poll(self) -> dict[str, Any] | None:
-        """Ask for an update once."""
+        """Poll for an update once."""
         answer = await self._call("next", "POST", NEXT, self.poll_body())
         if answer.status == 204:
             return None
@@ -117,7 +115,7 @@ class SimulatedDevice(Signer):
         return instructions
 
     def poll_body(self) -> dict[str, Any]:
-        """What the device says when it asks for an update."""
+        """The body of a poll."""
         provides = {
             "device_type": self.device_type,
             "artifact_name": self.artifact_name,
@@ -126,7 +124,7 @@ class SimulatedDevice(Signer):
         return {"device_provides": provides, "update_control_map": True}
 
     def inventory(self) -> dict[str, str | list[str]]:
-        """Everything there is to know of the device."""
+        """All attributes of the device."""
         return {
             "artifact_name": self.artifact_name,
             "cpu_model": "Simulated core",
@@ -143,7 +141,7 @@ class SimulatedDevice(Signer):
         }
 
     async def report_inventory(self) -> None:
-        """Report everything there is to know, in any order, as clients do."""
+        """Report all attributes, in random order, as clients do."""
         document = [{"name": name, "value": value} for name, value in self.inventory().items()]
         self._rng.shuffle(document)
         answer = await self._call("inventory", "PUT", INVENTORY, document)
@@ -152,14 +150,14 @@ class SimulatedDevice(Signer):
 
     async def _update(self, instructions: dict[str, Any]) -> None:
         deployment, artifact = instructions["id"], instructions["artifact"]
-        # Decided before anything can fail, so that it is the same in every run.
+        # Drawn before anything can fail, so that it is the same in every run.
         fails = self._rng.random() < self._fleet.behaviour.fail
         self._fleet.tally.note(deployment, self.id, "pending")
         name = self.artifact_name
         try:
             await self._report(deployment, "downloading")
             await self._download(deployment, artifact)
-            # Reported again by each state that the client passes through.
+            # Clients report it again in each of their states.
             await self._report(deployment, "downloading")
             await self._report(deployment, "downloading")
             await self._report(deployment, "installing")
@@ -167,7 +165,7 @@ class SimulatedDevice(Signer):
             if fails:
                 await self._fail(deployment)
                 return
-            # A client does not commit to software with which it can't reach the server.
+            # A client checks that the new software reaches the server before it commits.
             await self.authorize()
             await self._report(deployment, "installing")
             self.artifact_name = artifact["artifact_name"]
@@ -192,14 +190,14 @@ class SimulatedDevice(Signer):
             raise self._unexpected("log", answer)
 
     async def _roll_back(self, deployment: str, name: str) -> None:
-        """A refused report: clients say `failure`, and leave it at that when they are refused again."""
+        """After a refused report, clients report `failure`, and ignore another refusal."""
         if self.artifact_name != name:
-            return  # `success` was refused: what is installed stays installed
+            return  # `success` was refused: the installed software is kept
         try:
             await self._report(deployment, "failure")
         except DeploymentAborted:
             return
-        self._fleet.tally.problem("status", "taken from a device that was told to stop")
+        self._fleet.tally.problem("status", "accepted from a device whose deployment was aborted")
 
     async def _report(self, deployment: str, status: str) -> None:
         """Report a status.
@@ -217,7 +215,7 @@ class SimulatedDevice(Signer):
             raise self._unexpected("status", answer)
 
     async def _download(self, deployment: str, artifact: dict[str, Any]) -> None:
-        """Fetch an artifact without a token, as the link allows, and check what came."""
+        """Download an artifact by its link, without a token, and check the bytes."""
         tally, link = self._fleet.tally, artifact["source"]["uri"]
         wanted = self._fleet.payloads.get(artifact["artifact_name"])
         digest, size = hashlib.sha256(), 0
@@ -238,11 +236,11 @@ class SimulatedDevice(Signer):
         tally.bytes += size
         tally.downloads[deployment, self.id] += 1
         if wanted and (size, digest.hexdigest()) != (wanted.size, wanted.sha256):
-            tally.problem("download", "not what was uploaded", f"{size} bytes of {wanted.size}")
+            tally.problem("download", "different bytes from the upload", f"{size} bytes of {wanted.size}")
             raise Unexpected
 
     async def _resume(self, link: str, got: int, total: int, take: Sink) -> None:
-        """Fetch the rest of an artifact of ``total`` bytes after ``got`` of them."""
+        """Download the rest of an artifact of ``total`` bytes after the first ``got``."""
         answer = await self._send("download", "GET", link, {"Range": f"bytes={got}-"}, sink=take)
         if answer.status != 206:
             raise self._unexpected("download", answer)
@@ -281,10 +279,10 @@ class SimulatedDevice(Signer):
 
 
 class Fleet:
-    """Devices that share a client, a way to behave and the books.
+    """Devices that share a client, a behaviour and a tally.
 
-    ``payloads`` are known artifacts by name; what the fleet downloads of them is compared with them. ``clients`` are
-    the kinds of devices, taken in turn. ``wait`` lets seconds pass until a client tries again what failed.
+    ``payloads`` are the expected payloads by artifact name, with which downloads are compared. ``clients`` are the
+    classes of devices, used in turn. ``wait`` waits some seconds before a client repeats a failed call.
     """
 
     def __init__(
@@ -314,28 +312,28 @@ class Fleet:
 
     @property
     def ids(self) -> list[str]:
-        """The devices' ids, as far as they have one."""
+        """The ids of the devices that have one."""
         return [device.id for device in self.devices if device.id]
 
     @property
     def identities(self) -> list[str]:
-        """What an operator recognizes the devices by."""
+        """The identity data of the devices, by which an operator recognizes them."""
         return [json.dumps(device.identity, sort_keys=True) for device in self.devices]
 
     async def first_request(self) -> None:
-        """All devices ask to be let in."""
+        """All devices make their first auth request."""
         await self._all(device.first_request() for device in self.devices)
 
     async def connect(self) -> None:
-        """All devices, accepted by now, get their tokens and report their inventory."""
+        """All devices, accepted by now, get tokens and report their inventory."""
         await self._all(device.connect() for device in self.devices)
 
     async def check(self) -> None:
-        """A round: all devices ask for updates, install them, and ask until nothing is left."""
+        """One round: all devices poll for updates and install them until there are none."""
         await self._all(device.check() for device in self.devices)
 
     def states(self) -> Counter[str]:
-        """How many devices do what."""
+        """The number of devices in each state."""
         return Counter(device.state for device in self.devices)
 
     async def _all(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -346,11 +344,11 @@ async def _until_unexpected(step: Coroutine[Any, Any, None]) -> None:
     try:
         await step
     except Unexpected:
-        return  # noted in the tally
+        return  # already recorded in the tally
 
 
 def _keys(size: int, rng: random.Random) -> list[PrivateKey]:
-    """Keys of the kinds that devices have."""
+    """Keys of all kinds that devices use."""
     keys: list[PrivateKey] = []
     spare = RSA_KEYS
     for _ in range(size):

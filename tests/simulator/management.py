@@ -1,4 +1,4 @@
-"""An operator of the server: accepts devices, uploads artifacts, deploys, looks at the numbers."""
+"""An operator: accepts devices, uploads artifacts, creates deployments, reads statistics."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PART = 1024 * 1024
 
 
 class RefusedError(Exception):
-    """The server did not do what the operator asked for; the message says what it answered."""
+    """The server refused an operator's call; the message has its answer."""
 
 
 class Operator:
-    """A user who is logged in after :meth:`login`."""
+    """A user; :meth:`login` comes first."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.token = ""
-        """The session's, once logged in."""
+        """The session's token after the login."""
 
     async def login(self, user: str, password: str) -> None:
         """Get a token; all other calls use it."""
@@ -41,7 +41,7 @@ class Operator:
     async def accept(self, identities: Collection[str]) -> int:
         """Accept the pending devices with one of these identities (``identity_data`` as JSON, keys sorted).
 
-        How many it were is returned.
+        Returns their number.
         """
         wanted, found = set(identities), []
         page = 1
@@ -63,12 +63,12 @@ class Operator:
         _require(await self._call("DELETE", f"{TOKENS}/{token_id}"), 204, "revoking a token")
 
     async def log(self, deployment: str, device: str) -> str:
-        """The log that a device sent of a deployment."""
+        """The log that a device sent for a deployment."""
         answer = await self._call("GET", f"{DEPLOYMENTS}/{deployment}/devices/{device}/log")
         return _require(answer, 200, "reading a log").body.decode()
 
     async def upload(self, artifact: bytes, description: str = "") -> str:
-        """Upload an artifact; its id."""
+        """Upload an artifact; returns its id."""
         boundary = uuid.uuid4().hex
         lines = [
             f"--{boundary}",
@@ -91,11 +91,11 @@ class Operator:
         return _created(_require(answer, 201, "uploading an artifact"))
 
     async def artifact_link(self, artifact: str) -> str:
-        """Where an artifact can be downloaded."""
+        """The download link of an artifact."""
         return str((await self._json("GET", f"{ARTIFACTS}/{artifact}/download"))["uri"])
 
     async def deploy(self, name: str, artifact_name: str, devices: list[str] | None = None, **more: Any) -> str:
-        """Deploy to these devices, or to all that are accepted; the deployment's id. ``more`` goes into the body."""
+        """Deploy to these devices, or to all accepted ones; returns the id. ``more``: further members of the body."""
         chosen: dict[str, Any] = {"all_devices": True} if devices is None else {"devices": devices}
         answer = await self._call("POST", DEPLOYMENTS, {"name": name, "artifact_name": artifact_name, **chosen, **more})
         return _created(_require(answer, 201, "creating a deployment"))
@@ -111,12 +111,12 @@ class Operator:
         return found
 
     async def statistics(self, deployment: str) -> dict[str, int]:
-        """How many devices are in each status; those with nobody left out."""
+        """The number of devices in each status, without zeros."""
         numbers: dict[str, int] = await self._json("GET", f"{DEPLOYMENTS}/{deployment}/statistics")
         return {status: count for status, count in numbers.items() if count}
 
     async def rows(self, deployment: str) -> list[dict[str, Any]]:
-        """The devices of a deployment that have asked so far."""
+        """The devices of a deployment that have polled so far."""
         found: list[dict[str, Any]] = await self._json("GET", f"{DEPLOYMENTS}/{deployment}/devices")
         return found
 

@@ -1,6 +1,6 @@
-"""A simulated device with a client of version 5: what it does differently, and where it breaks off.
+"""A simulated device with a client of version 5: its differences, and the points at which it aborts.
 
-Beside what :class:`~tests.simulator.fleet.SimulatedDevice` does, this client
+Unlike :class:`~tests.simulator.fleet.SimulatedDevice`, this client
 
 - has an Ed25519 key, says ``Authorization: API_KEY`` in auth requests, and makes two of them while it waits,
 - asks for updates without ``update_control_map``,
@@ -12,8 +12,7 @@ Beside what :class:`~tests.simulator.fleet.SimulatedDevice` does, this client
   ``downloading`` or ``installing`` could not be reported,
 - counts the length of its log before the log is complete, if the fleet's :class:`Behaviour` says so.
 
-It does not expect a body with a 401 or 429, and fails on one exactly where the real client does; each is a problem in
-the fleet's tally.
+Like the real client, it fails on a 401 or 429 with a body in certain calls; each is a problem in the fleet's tally.
 """
 
 from __future__ import annotations
@@ -26,30 +25,30 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from tests.simulator.device import AUTH_REQUESTS
-from tests.simulator.fleet import REPORTS, Unexpected, Fleet, SimulatedDevice
+from tests.simulator.fleet import REPORTS, Fleet, SimulatedDevice, Unexpected
 
 if TYPE_CHECKING:
     from tests.simulator.client import Answer, Sink
     from tests.simulator.device import PrivateKey
 
 POLL_INTERVAL = 30.0
-"""Seconds until a poll or an inventory that a busy server refused is repeated; a device's owner configures them."""
+"""Seconds until a refused poll or inventory report is repeated; configurable on real devices."""
 REPEAT = 60.0
-"""Seconds until a final status, a log or a download that was cut is repeated."""
+"""Seconds until a final status, a log or an interrupted download is repeated."""
 ATTEMPTS = 10
-"""How often a call or a download is tried before the client gives it up."""
+"""Maximum attempts of a call or a download."""
 BUSY = (429, 503)
-"""What a busy server answers."""
+"""The statuses of a busy server."""
 IGNORABLE = ("downloading", "installing")
-"""Statuses with which the client goes on when they could not be reported."""
+"""Statuses after which the client continues even if they could not be reported."""
 
 
 class Aborted(Unexpected):
     """The client's process ended, and does not come back in this run."""
 
 
-class NotReported(Exception):  # not an error: the client goes on
-    """A busy server refused a status that the client does not insist on."""
+class NotReported(Exception):  # an outcome, not an error
+    """A busy server refused a status that the client does not report again."""
 
 
 class NewestDevice(SimulatedDevice):
@@ -61,32 +60,32 @@ class NewestDevice(SimulatedDevice):
         own = key if isinstance(key, ed25519.Ed25519PrivateKey) else ed25519.Ed25519PrivateKey.generate()
         super().__init__(fleet, name, own, rng)
         self._reported_inventory = ""
-        """Hash of the last inventory that the server took; empty if the next one has to be sent in any case."""
+        """Hash of the last inventory that the server accepted; empty if the next one must be sent in any case."""
 
     async def first_request(self) -> None:
-        """Ask for a token for the first time, which leaves the device pending; each try is two requests."""
+        """Request a token for the first time, which makes the device pending; each attempt makes two requests."""
         await super().first_request()
         await super().first_request()
 
     async def connect(self) -> None:
-        """Get a token as an accepted device; the inventory follows the first poll."""
+        """Get a token, being accepted; the inventory follows the first poll."""
         self._require_running()
         await self.authorize()
         self.state = "idle"
 
     async def authorize(self) -> None:
-        """Get a token; the inventory is then reported anew."""
+        """Get a token; the inventory is then reported again."""
         await super().authorize()
         self._reported_inventory = ""
 
     async def check(self) -> None:
-        """As all devices do; then report the inventory if it changed."""
+        """Poll and install like all devices; then report the inventory if it changed."""
         self._require_running()
         await super().check()
         await self.report_inventory()
 
     async def report_inventory(self) -> None:
-        """Report everything there is to know, unless the server knows it already."""
+        """Report all attributes unless nothing changed."""
         content = json.dumps(self.inventory(), sort_keys=True).encode()
         digest = hashlib.sha256(content).hexdigest()
         if digest != self._reported_inventory:
@@ -94,7 +93,7 @@ class NewestDevice(SimulatedDevice):
             self._reported_inventory = digest
 
     def poll_body(self) -> dict[str, Any]:
-        """What the device says when it asks for an update."""
+        """The body of a poll."""
         return {"device_provides": super().poll_body()["device_provides"]}
 
     async def _update(self, instructions: dict[str, Any]) -> None:
@@ -141,7 +140,7 @@ class NewestDevice(SimulatedDevice):
         return answer
 
     async def _call(self, call: str, method: str, path: str, document: object) -> Answer:
-        """Call with the token; with a new one after a 401, and again when a busy server refused."""
+        """Call with the token; repeat with a new token after a 401, and when a busy server refused."""
         tries = 1
         while (answer := await super()._call(call, method, path, document)).status in (401, *BUSY):
             self._refuse_unexpected_body(call, answer)
@@ -161,18 +160,18 @@ class NewestDevice(SimulatedDevice):
             raise Aborted
 
     def _pause_after(self, call: str, answer: Answer) -> float:
-        """Seconds until a call is repeated that a busy server refused with 429 or 503."""
+        """Seconds to wait before repeating a call that was refused with 429 or 503."""
         said = answer.headers.get("retry-after")
         if answer.status == 429 and said is not None and call != "log":
             return float(said)
         return POLL_INTERVAL if call in ("next", "inventory") else REPEAT
 
     def _refuse_unexpected_body(self, call: str, answer: Answer) -> None:
-        """Fail as the client does on an answer whose body it did not prepare to read.
+        """Fail like the client on an answer with a body that it does not expect.
 
         Raises:
             Aborted: the client's process ends: at a poll, or while it sends a log.
-            Unexpected: the update is off its course.
+            Unexpected: the client gives up this update.
         """
         if answer.status not in (401, 429) or not answer.body:
             return

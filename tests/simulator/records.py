@@ -1,4 +1,4 @@
-"""The records of a fleet: the behaviour of its devices, their updates, and their reports."""
+"""The behaviour of a fleet's devices, and the record of their updates and reports."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ class Behaviour:
     """How devices behave: probabilities from 0 to 1, times in seconds."""
 
     fail: float = 0.0
-    """Updates that fail while they are installed."""
+    """Updates that fail during the installation."""
     resume: float = 0.0
-    """Downloads that are cut in the middle and taken up again with `Range`."""
+    """Downloads that are interrupted and resumed with `Range`."""
     cut_logs: float = 0.0
-    """Logs of the newest clients that are sent without their end."""
+    """Logs of the newest clients that are truncated."""
     pace: float = 0.0
-    """How long downloading and installing take besides the transfer, on average."""
+    """Average time of downloading and installing, besides the transfer."""
     spread: float = 0.0
     """The time over which devices begin a round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What a download must be."""
+    """The expected content of a download."""
 
     size: int
     sha256: str
 
     @classmethod
     def of(cls, artifact: bytes) -> Payload:
-        """The payload that an artifact is."""
+        """The payload record of an artifact."""
         return cls(len(artifact), hashlib.sha256(artifact).hexdigest())
 
 
@@ -51,24 +51,24 @@ class Tally:
     bytes: int = 0
     """Bytes of artifacts that were downloaded."""
     outcomes: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By deployment and device: the last status that the server confirmed, ``pending`` from being served."""
+    """By deployment and device: the last status that the server accepted; ``pending`` after the instruction."""
     downloads: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Whole downloads by deployment and device."""
+    """Complete downloads by deployment and device."""
     aborted: set[str] = field(default_factory=set)
-    """Deployments that somebody has begun to abort: only their reports may be refused."""
+    """Deployments that are being aborted; only their reports may be refused."""
     retries: dict[str, int] = field(default_factory=dict)
-    """By deployment: how often a device may try again, if it may."""
+    """By deployment: the number of retries, if any."""
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Attempts that failed, by deployment and device."""
     problems: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Unexpected events, by call and status (or a short text)."""
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The server's answer to the first of each."""
+    """The server's first answer for each of these."""
 
     def note(self, deployment: str, device: str, status: str) -> None:
-        """A device has a new status in a deployment, and the server knows it.
+        """Record a device's new status in a deployment, which the server accepted.
 
-        A failure with attempts left puts the device back in line.
+        After a failure with retries left, the device is pending again.
         """
         if status == "failure":
             self.failures[deployment, device] += 1
@@ -89,7 +89,7 @@ class Tally:
     def statistics(self, deployment: str, targets: int) -> dict[str, int]:
         """What the server's statistics of a deployment for ``targets`` devices must be, without zeros.
 
-        A deployment that was aborted counts active devices as aborted, and forgets those that never asked.
+        An aborted deployment counts active devices as aborted, and omits those that never polled.
         """
         outcomes = self.outcomes.get(deployment, {})
         if deployment in self.aborted:
@@ -99,7 +99,7 @@ class Tally:
         return {status: count for status, count in numbers.items() if count}
 
     def report(self) -> list[str]:
-        """The problems, one a line; empty if all was well."""
+        """The problems, one per line; empty if there were none."""
         return [
             f"{call}: {what}, {count} times; the first: {self.examples[call, what]!r}"
             for (call, what), count in sorted(self.problems.items())

@@ -13,13 +13,13 @@ from tests.simulator.management import Operator
 
 RETRIES = 1
 LEAD = 0.5
-"""Seconds between the creation of a deployment and its first phase: until then nobody may get it."""
+"""Seconds between the creation of a deployment and its first phase, during which no device may get it."""
 MARGIN = 0.1
-"""Seconds after a phase opens until devices ask: theirs and the server's clocks are read one after the other."""
+"""Seconds between the opening of a phase and the polls, as a margin between two readings of the clock."""
 
 
 class Phased:
-    """A deployment in phases: a share of the fleet in each but the last, which has the rest."""
+    """A deployment in phases: each has a share of the fleet, and the last one the rest."""
 
     def __init__(self, fleet: Fleet, shares: Sequence[int], interval: float, lead: float = LEAD) -> None:
         self._fleet = fleet
@@ -30,7 +30,7 @@ class Phased:
         self.deployment = ""
 
     async def create(self, operator: Operator, name: str, artifact: str) -> str:
-        """Make the deployment, which has not begun yet; its id."""
+        """Create the deployment, which begins later; returns its id."""
         first = datetime.now(UTC) + timedelta(seconds=self._lead)
         self._began = time.monotonic() + self._lead
         phases: list[dict[str, Any]] = [
@@ -44,18 +44,18 @@ class Phased:
         return self.deployment
 
     async def run(self) -> None:
-        """All devices ask before it begins, and again in each phase."""
+        """All devices poll before it begins, and again in each phase."""
         await self._fleet.check()
         for index in range(len(self._shares) + 1):
             await self.phase(index)
 
     async def phase(self, index: int) -> None:
-        """All devices ask once a phase has opened."""
+        """All devices poll after a phase has opened."""
         await asyncio.sleep(max(0.0, self._began + index * self._interval + MARGIN - time.monotonic()))
         await self._fleet.check()
 
     async def run_into_an_abort(self, operator: Operator) -> None:
-        """The same, but in the second phase the operator has seen enough."""
+        """The same, but the operator aborts it in the second phase."""
         await self.phase(0)
         second = asyncio.create_task(self.phase(1))
         done = self._fleet.tally.done(self.deployment)
@@ -67,7 +67,7 @@ class Phased:
         await self.phase(2)
 
     async def differences(self, operator: Operator) -> list[str]:
-        """What the server says of its phases that can't be; empty if all is well."""
+        """Contradictions in the server's numbers of its phases; empty if there are none."""
         phases = (await operator.show(self.deployment))["phases"]
         begun = [int(phase["device_count"]) for phase in phases]
         known = len(self._fleet.tally.outcomes.get(self.deployment, {}))

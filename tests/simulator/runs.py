@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def running_fleet(
     address: Address, size: int, behaviour: Behaviour, **more: Any
 ) -> AsyncIterator[tuple[Fleet, Operator]]:
-    """A fleet that was let in, and its operator; ``more`` as a :class:`Fleet` takes it."""
+    """An accepted fleet and its operator; ``more`` are arguments of :class:`Fleet`."""
     async with Client(address.url, ca=address.ca) as client:
         operator = Operator(client)
         await operator.login(address.user, address.password)
@@ -37,14 +37,14 @@ async def running_fleet(
 
 
 async def release(fleet: Fleet, operator: Operator, name: str) -> None:
-    """Upload an artifact that the fleet knows."""
+    """Upload an artifact whose content the fleet can compare."""
     artifact = build_artifact(name, [DEVICE_TYPE], name.encode() * 10_000, compression="none")
     fleet.payloads[name] = Payload.of(artifact)
     await operator.upload(artifact)
 
 
 async def require_agreement(fleet: Fleet, operator: Operator, deployment: str) -> dict[str, int]:
-    """Server and fleet tell the same of every single device of a deployment that has ended; the numbers."""
+    """Check that server and fleet agree on every device of a finished deployment; returns the statistics."""
     tally, size = fleet.tally, len(fleet.devices)
     assert tally.report() == []
     numbers = await operator.statistics(deployment)
@@ -61,7 +61,7 @@ async def require_agreement(fleet: Fleet, operator: Operator, deployment: str) -
 
 
 def address_of(server: LocalServer, tenant: Tenant) -> Address:
-    """The server as a new user of a tenant sees it."""
+    """The server's address with a new user of a tenant."""
     user, password = f"{tenant.id}@example.com", "a-long-enough-one"
     service.create_user(tenant.id, user, password, by=EVERYTHING)
     return Address(server.url, server.ca, user, password, tenant.tenant_token)

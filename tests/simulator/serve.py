@@ -1,7 +1,7 @@
-"""A whole server in a process of its own, for programs that put load on it or show it off.
+"""A whole server in its own process, for benchmarks and the demo.
 
-The child (``python -m tests.simulator.serve``) says where it is in one line of JSON, obeys what it is told line by
-line, and ends with its standard input: it cannot outlive its parent.
+The child (``python -m tests.simulator.serve``) prints its address as one line of JSON, runs the commands of its
+standard input line by line, and ends when that is closed, so that it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Command = Callable[[LocalServer, Mapping[str, Any]], Mapping[str, Any]]
 
 
 class ServerFailedError(Exception):
-    """The child ended, or broke down over a command; the message holds the end of its log."""
+    """The child ended, or a command failed; the message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is, and who may use it."""
+    """A server's URL, and the credentials of a user."""
 
     url: str
     ca: Path | None
@@ -39,7 +39,7 @@ class Address:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Address:
-        """From what a server says of itself, or `make run` leaves in `.local/server.json`."""
+        """Read an address as printed by the child, or from `.local/server.json` of `make run`."""
         return cls(
             url=document["url"],
             ca=Path(document["ca"]) if document.get("ca") else None,
@@ -50,7 +50,7 @@ class Address:
 
     @property
     def invitation(self) -> str:
-        """Where a person can watch, and as whom."""
+        """A text with the console's URL and the user's credentials."""
         return f"Watch in a browser: {self.url}/ui/ (user {self.user}, password {self.password})"
 
 
@@ -63,7 +63,7 @@ class ServerProcess:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Address:
-        """Start it; returns once it serves."""
+        """Start the server; returns once it serves."""
         self._process = subprocess.Popen(
             self._command,
             cwd=ROOT,
@@ -71,7 +71,7 @@ class ServerProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the parent, which ends this process its own way
+            start_new_session=True,  # Ctrl-C goes to the parent only, which then ends this process
         )
         try:
             return Address.read(self._answer(self._process))
@@ -80,10 +80,10 @@ class ServerProcess:
             raise
 
     def run(self, command: str, **arguments: Any) -> Mapping[str, Any]:
-        """Have the child obey; what it answers.
+        """Run a command in the child; returns its answer.
 
         Raises:
-            ServerFailedError: it did not.
+            ServerFailedError: the command failed.
         """
         process = self._process
         if process is None or process.stdin is None:
@@ -103,7 +103,7 @@ class ServerProcess:
         self._log.close()
 
     def log(self) -> str:
-        """The end of what the child had to say."""
+        """The end of the child's log."""
         self._log.seek(0)
         return self._log.read()[-3000:].strip()
 
@@ -124,9 +124,9 @@ class ServerProcess:
 
 
 def serve(commands: Mapping[str, Command]) -> None:
-    """The child's side: serve, and obey ``commands`` by name until the standard input ends."""
+    """The child's side: serve, and run ``commands`` by name until the standard input ends."""
     out = sys.stdout
-    sys.stdout = sys.stderr  # what prints by accident must not become an answer
+    sys.stdout = sys.stderr  # other output must not be taken for an answer
     with tempfile.TemporaryDirectory() as folder, LocalServer(tls="--tls" in sys.argv) as server:
         first, _ = ensure_first_tenant(Path(folder) / "first_tenant.json")
         server.workers.start()
@@ -142,7 +142,7 @@ def serve(commands: Mapping[str, Command]) -> None:
 def _run_command(commands: Mapping[str, Command], server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return commands[order["command"]](server, order)
-    except Exception as error:  # noqa: BLE001  # the parent is told, whatever it is
+    except Exception as error:  # noqa: BLE001  # reported to the parent
         return {"failed": repr(error)}
 
 

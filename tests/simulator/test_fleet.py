@@ -13,7 +13,7 @@ from tests.simulator.client import Client
 from tests.simulator.fleet import Fleet
 from tests.simulator.records import Behaviour
 from tests.simulator.rollout import Phased
-from tests.simulator.runs import address_of, require_agreement, running_fleet, release
+from tests.simulator.runs import address_of, release, require_agreement, running_fleet
 from tests.simulator.serve import Address, ServerProcess
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def _failures_and_an_abort(address: Address) -> None:
 
         first = await operator.deploy("first", "v1", fleet.ids)
         round_ = asyncio.create_task(fleet.check())
-        while fleet.tally.done(first) < 20:  # noqa: ASYNC110  # the books are no matter of events
+        while fleet.tally.done(first) < 20:  # noqa: ASYNC110  # the tally has no events to wait for
             await asyncio.sleep(0.01)
         fleet.tally.aborted.add(first)
         await operator.abort(first)
@@ -51,7 +51,7 @@ async def _failures_and_an_abort(address: Address) -> None:
         served = fleet.tally.downloads.total()
         await fleet.check()
         assert fleet.tally.report() == []
-        assert fleet.tally.downloads.total() == served, "devices were served what they had finished"
+        assert fleet.tally.downloads.total() == served, "devices got an update again that they had finished"
         assert set(fleet.tally.downloads.values()) == {1}
 
 
@@ -65,12 +65,12 @@ async def _in_phases(address: Address) -> None:
         await release(fleet, operator, "v2")
         began = time.monotonic()
         await fleet.check()
-        rounds = 6 * (time.monotonic() - began)  # on a machine that may be busy
+        rounds = 6 * (time.monotonic() - began)  # with a margin for a busy machine
         phased = Phased(fleet, (10, 30), interval=max(1.5, rounds), lead=max(0.5, rounds))
 
         first = await phased.create(operator, "first", "v1")
         await fleet.check()
-        assert fleet.tally.outcomes == {}, "devices were served before the first phase"
+        assert fleet.tally.outcomes == {}, "devices got the update before the first phase"
         await phased.run()
         numbers = await require_agreement(fleet, operator, first)
         assert numbers["success"] + numbers["failure"] == 30
@@ -83,13 +83,13 @@ async def _in_phases(address: Address) -> None:
         second = await phased.create(operator, "second", "v2")
         await phased.run_into_an_abort(operator)
         numbers = await require_agreement(fleet, operator, second)
-        assert sum(numbers.values()) <= 12, "nobody of the last phase may have begun"
+        assert sum(numbers.values()) <= 12, "no device of the last phase may have begun"
         assert await phased.differences(operator) == []
 
 
 @pytest.mark.slow
 def test_hundreds_of_devices_lose_no_report_and_none_counts_twice() -> None:
-    # A process of its own: fleet and server would share one core, and take twice as long.
+    # The server has its own process; in one process, both would share a core and take twice as long.
     with ServerProcess(tls=False) as process:
         asyncio.run(_hundreds(process.start()))
 
@@ -104,7 +104,7 @@ async def _hundreds(address: Address) -> None:
         good, bad = numbers["success"], numbers["failure"]
         assert good + bad == many
         assert fleet.tally.downloads == Counter(dict.fromkeys(((deployment, id) for id in fleet.ids), 1))
-        # What a client asks, no more and no less: nobody had to ask twice.
+        # Exactly the requests of a client: none had to be repeated.
         assert fleet.tally.requests == {
             "auth": 2 * many + good,
             "inventory": many + good,

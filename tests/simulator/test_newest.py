@@ -25,7 +25,7 @@ from tests.simulator.fleet import Fleet
 from tests.simulator.management import Operator
 from tests.simulator.newest import ATTEMPTS, CLIENTS, POLL_INTERVAL, REPEAT, NewestDevice
 from tests.simulator.records import Behaviour
-from tests.simulator.runs import address_of, require_agreement, running_fleet, release
+from tests.simulator.runs import address_of, release, require_agreement, running_fleet
 from tests.simulator.serve import Address
 from tests.storage.stage import Stage, refusal
 from tests.support.mailbox import use
@@ -42,19 +42,19 @@ Interruption = Callable[["Interrupted"], AbstractAsyncContextManager[None]]
 
 
 class Interrupted(NewestDevice):
-    """A device to which something happens when it first makes a call.
+    """A device whose first calls are interrupted.
 
-    ``interruptions`` are by the name of the call, ``download`` for the rest of a download, or the reported status.
+    ``interruptions``: by the name of the call, ``download`` for the rest of a download, or the reported status.
     """
 
     def __init__(self, fleet: Fleet, name: str, key: PrivateKey, rng: random.Random) -> None:
         super().__init__(fleet, name, key, rng)
         self.interruptions: dict[str, Interruption] = {}
         self.refused: list[Answer] = []
-        """What a busy server answered."""
+        """Answers of a busy server."""
 
     def interrupted(self, call: str) -> AbstractAsyncContextManager[None]:
-        """What happens during a call."""
+        """The interruption of a call."""
         interruption = self.interruptions.pop(call, None)
         return interruption(self) if interruption else nullcontext()
 
@@ -75,7 +75,7 @@ class Interrupted(NewestDevice):
 
 
 class WaitRecorder:
-    """The seconds that devices had to wait, which pass at once. ``over`` is called in each wait."""
+    """Records the seconds that devices wait, without waiting. ``over`` is called in each wait."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -88,7 +88,7 @@ class WaitRecorder:
 
 @pytest.fixture
 def address(server: LocalServer, tenant: Tenant) -> Address:
-    """The server as a new user of the tenant sees it."""
+    """The server's address with a new user of the tenant."""
     return address_of(server, tenant)
 
 
@@ -156,7 +156,7 @@ async def _token_ends(address: Address, call: str, way: str) -> None:
         assert await require_agreement(fleet, operator, deployment) == {"failure" if bad else "success": 1}
         assert device.interruptions == {}
         # One after the 401, and one before a client commits to new software.
-        asked = fleet.tally.requests["auth"] - logged_in - (way == "expired")  # which got the expired one
+        asked = fleet.tally.requests["auth"] - logged_in - (way == "expired")  # this call got the expired token
         assert asked == (1 if bad else 2)
         assert waits.seconds == [REPEAT]  # only the download had to wait
 
@@ -200,7 +200,7 @@ async def _cut_logs(address: Address) -> None:
         await fleet.check()
 
         assert await require_agreement(fleet, operator, deployment) == {"failure": 4}
-        assert fleet.tally.requests["log"] == 4, "nobody had to send a log twice"
+        assert fleet.tally.requests["log"] == 4, "no device had to send a log twice"
         assert waits.seconds == []
         for device in fleet.devices:
             log = await operator.log(deployment, device.id)
@@ -210,7 +210,7 @@ async def _cut_logs(address: Address) -> None:
 
 
 BUSY = ["next", "inventory", "downloading", "failure", "log"]
-"""What a busy server refuses once."""
+"""Calls that a busy server refuses once."""
 
 
 @pytest.mark.parametrize("call", BUSY)
@@ -233,7 +233,7 @@ def test_an_update_succeeds_despite_a_short_outage(address: Address, call: str) 
 async def _busy(
     address: Address, call: str, trouble: Callable[[WaitRecorder], Interruption]
 ) -> tuple[list[Answer], list[float]]:
-    """A whole update, with trouble at one call until the device waits or goes on; what it was answered, and waited."""
+    """Run an update with one call refused until the device waits or continues; returns refusals and waits."""
     bad, waits = call in ("failure", "log"), WaitRecorder()
     async with running_fleet(address, 1, Behaviour(fail=float(bad)), clients=[Interrupted], wait=waits) as (
         fleet,
@@ -255,7 +255,7 @@ def _throttling(waits: WaitRecorder) -> Interruption:
         with pytest.MonkeyPatch.context() as patch:
             use(patch, device_rate=1)
             with suppress(TooManyRequests):
-                while True:  # until the device has used up its calls
+                while True:  # with a limit that the device has reached
                     throttle.admit(Auth.DEVICE, device.claims["mender.tenant"], device.id)
             waits.over = patch.undo
             yield
@@ -275,7 +275,7 @@ def running(stage: Stage) -> Iterator[Stage]:
 
 
 def _down(waits: WaitRecorder) -> Interruption:
-    """DynamoDB answers nobody."""
+    """Make DynamoDB unavailable."""
 
     @asynccontextmanager
     async def down(_: Interrupted) -> AsyncIterator[None]:
@@ -298,7 +298,7 @@ BODY = b'{"error": "no", "request_id": "1"}'
 
 @dataclass
 class Stub:
-    """A server that answers everything well but one call, and that always the same."""
+    """A server that answers one call always with the same refusal, and all others normally."""
 
     refused: str
     answer: bytes
@@ -328,7 +328,7 @@ class Stub:
 
 
 async def _against_stub(call: str, said: bytes, wait: WaitRecorder) -> tuple[Fleet, list[str]]:
-    """A device, whose update fails, against a server that refuses one kind of call; and its states after two rounds."""
+    """Run a device, whose update fails, on a server that refuses one call; returns its states after two rounds."""
     states = []
     stub = Stub(call, said)
     with Listener(answering=stub) as listener:
@@ -376,7 +376,7 @@ def test_a_refused_log_is_sent_again_and_again_after_another_failure() -> None:
     assert fleet.tally.problems == {("log", "400"): ATTEMPTS}
     assert fleet.tally.requests["log"] == ATTEMPTS
     assert waits.seconds == [REPEAT] * (ATTEMPTS - 1)
-    assert fleet.tally.requests["status"] == 5 + ATTEMPTS - 1  # `failure` goes before each further log
+    assert fleet.tally.requests["status"] == 5 + ATTEMPTS - 1  # `failure` is reported before each further log
 
 
 def test_the_simulated_client_asks_for_a_token_after_a_401_without_a_body() -> None:
