@@ -84,11 +84,11 @@ class App(Chalice):
         """Handle an event of a REST API, which has found the route, or of a gateway that leaves this to the app."""
         route = event["requestContext"].get("resourcePath") or ""
         if not route.startswith("/"):
-            return self._by_another_door(event, context)
+            return self._by_another_gateway(event, context)
         self._load(route)
         return super().__call__(event, context)
 
-    def _by_another_door(self, event: Any, context: Any) -> Any:
+    def _by_another_gateway(self, event: Any, context: Any) -> Any:
         # Imported here because calls of the REST API do not need it.
         from chalicelib.http import gateway_events
         from chalicelib.http.paths import plain
