@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TABLE = "pairs"
+WRITERS = 4
 
 
 def create_table(engine: Engine) -> None:
@@ -87,40 +89,69 @@ def test_a_clean_restart_keeps_everything(tmp_path: Path) -> None:
         assert parameter["Value"] == "secret"
 
 
-def test_an_engine_killed_under_load_loses_only_the_last_changes(tmp_path: Path) -> None:
+def test_an_engine_killed_under_load_keeps_every_change_that_it_answered(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     engine.start()
     create_table(engine)
-    written = [0]
-    stopped = threading.Event()
+    url = client_of(engine, "sqs").create_queue(QueueName="kept")["QueueUrl"]
+    answered = dict.fromkeys(range(WRITERS), 0)
 
-    def write(dynamodb: Any) -> None:
-        while not stopped.is_set():
+    def write(writer: int) -> None:
+        dynamodb, sqs = client_of(engine, "dynamodb"), client_of(engine, "sqs")
+        for number in itertools.count(1):
             try:
-                put_pair(dynamodb, written[0] + 1)
+                put_pair(dynamodb, number * WRITERS + writer)
+                sqs.send_message(QueueUrl=url, MessageBody=f"{writer} {number}")
             except Exception:  # noqa: BLE001  # the engine is gone, as planned
                 return
-            written[0] += 1
+            answered[writer] = number
 
-    writer = threading.Thread(target=write, args=(client_of(engine, "dynamodb"),))
-    writer.start()
-    wait_for(lambda: written[0] > 0)
-    before = snapshots(tmp_path)
-    wait_for(lambda: bool(snapshots(tmp_path) - before))
-    known = written[0]  # what was certainly there when a snapshot after this one began
+    writers = [threading.Thread(target=write, args=(writer,)) for writer in answered]
+    for each in writers:
+        each.start()
+    # Changes before a snapshot, during it, and after it.
     first = snapshots(tmp_path)
     wait_for(lambda: bool(snapshots(tmp_path) - first))
-
+    reached = sum(answered.values())
+    wait_for(lambda: sum(answered.values()) > reached)
     os.kill(engine.pid, signal.SIGKILL)
-    stopped.set()
-    writer.join()
+    for each in writers:
+        each.join()
     engine.stop()
 
     with Engine(tmp_path) as restarted:
         found = numbers(restarted)
+        sqs = client_of(restarted, "sqs")
+        told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
     assert found["left"] == found["right"], "half of a transaction was kept"
-    assert found["left"] == set(range(1, len(found["left"]) + 1)), "writes were kept out of order"
-    assert known <= len(found["left"]) <= written[0] + 1
+    for writer, number in answered.items():
+        own = {each // WRITERS for each in found["left"] if each % WRITERS == writer}
+        assert own in (set(range(1, number + 1)), set(range(1, number + 2))), "a change that was answered is lost"
+    sent = sum(answered.values())
+    assert sent <= int(told["ApproximateNumberOfMessages"]) <= sent + WRITERS
+
+
+@pytest.mark.parametrize("cut", [1, 20, 300])
+def test_a_journal_that_was_cut_off_is_used_up_to_there(tmp_path: Path, cut: int) -> None:
+    with Engine(tmp_path) as engine:
+        create_table(engine)
+    engine = Engine(tmp_path)
+    engine.start()
+    for number in range(1, 4):
+        put_pair(client_of(engine, "dynamodb"), number)
+    os.kill(engine.pid, signal.SIGKILL)
+    engine.stop()
+    *_, journal = sorted((tmp_path / "state").glob("journal-*"))
+    journal.write_bytes(journal.read_bytes()[:-cut])
+
+    engine = Engine(tmp_path)
+    engine.start()
+    assert numbers(engine) == {"left": {1, 2}, "right": {1, 2}}
+    put_pair(client_of(engine, "dynamodb"), 4)
+    os.kill(engine.pid, signal.SIGKILL)
+    engine.stop()
+    with Engine(tmp_path) as restarted:
+        assert numbers(restarted) == {"left": {1, 2, 4}, "right": {1, 2, 4}}
 
 
 def test_a_snapshot_is_written_only_when_something_changed(tmp_path: Path) -> None:

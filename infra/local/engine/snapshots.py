@@ -1,4 +1,4 @@
-"""Preserves the engine's state across a ``kill -9``, at the cost of a fork.
+"""Preserves the engine's state, at the cost of a fork. The calls since then are in a journal (``journal.py``).
 
 The engine writes its state only at a clean stop. Its handlers run on one event loop, and none of the relevant services
 awaits in the middle of a change, so between two callbacks of the loop the state is consistent, transactions included. A
@@ -24,7 +24,11 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Never
+
+from infra.local.engine.journal import Journal, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,13 +68,17 @@ class Snapshots:
         for unfinished in root.glob("unfinished-*"):
             shutil.rmtree(unfinished)
         self._newest = max((_number(path) for path in root.glob("snapshot-*")), default=0)
+        self._restored = self._newest
+        self._journal = Journal(root)
+        # Snapshots that were begun and never finished have left journals: their calls come after the newest one's.
+        self._newest = max([self._newest, *self._journal.numbers()])
 
     def attach(self) -> None:
         """Make the engine bring back the newest snapshot when it starts, and write one when it stops."""
         from ministack import app as engine
         from ministack.core import persistence
 
-        persistence.STATE_DIR = str(self._folder(self._newest))
+        persistence.STATE_DIR = str(self._folder(self._restored))
 
         def save(_services: object) -> None:
             if self._changes != self._kept:
@@ -79,17 +87,43 @@ class Snapshots:
         engine.save_all = save
 
     def watch(self, app: App) -> App:
-        """The same app, with its changes counted."""
+        """The same app, which answers a change once it is in the journal, and begins with those that are in it."""
 
         async def watched(scope: Scope, receive: Any, send: Any) -> None:
-            try:
+            if scope["type"] == "lifespan":
+                await app(scope, receive, self._starting(app, send))
+            elif scope["type"] != "http" or not _may_change(scope):
                 await app(scope, receive, send)
-            finally:
-                # Counted when the change is done: a snapshot taken before this line may lack it.
-                if scope["type"] == "http" and _may_change(scope):
-                    self._changes += 1
+            elif not _is_call(scope):
+                await app(scope, receive, self._noting(self._journal.store_files, send))
+            else:
+                body = await _read(receive)
+                store = partial(self._journal.store, written(scope, body))
+                await app(scope, _given(body, receive), self._noting(store, send))
 
         return watched
+
+    def _noting(self, store: Callable[[], Awaitable[None]], send: Any) -> Any:
+        """Sends an answer once the change is stored; one that refuses the call at once."""
+
+        async def noting(message: Any) -> None:
+            if message["type"] == "http.response.start" and message["status"] < HTTPStatus.MULTIPLE_CHOICES:
+                self._changes += 1
+                await store()
+            await send(message)
+
+        return noting
+
+    def _starting(self, app: App, send: Any) -> Any:
+        async def starting(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                done = await self._journal.carry_out(app, self._restored)
+                self._changes += done
+                log.info("%d calls of the journal were carried out again", done)
+                self._journal.begin(self._newest)
+            await send(message)
+
+        return starting
 
     async def run(self) -> None:
         """Take a snapshot every few seconds, while there is something new, for ever."""
@@ -127,6 +161,7 @@ class Snapshots:
             child = os.fork()
         if child == 0:
             self._write_and_leave(writing)
+        self._journal.begin(self._newest)
         os.close(writing)
         return child
 
@@ -169,6 +204,7 @@ class Snapshots:
         for path in self._root.glob("snapshot-*"):
             if path != self._folder(self._newest):
                 shutil.rmtree(path)
+        self._journal.drop_before(self._newest)
 
     def _folder(self, number: int) -> Path:
         return self._root / f"snapshot-{number}"
@@ -213,6 +249,30 @@ def _may_change(scope: Scope) -> bool:
         return False
     target = next((value for name, value in scope["headers"] if name == b"x-amz-target"), b"")
     return not target.decode("latin-1").partition(".")[2].startswith(READS)
+
+
+def _is_call(scope: Scope) -> bool:
+    """Whether a request is a call of a service with one address, such as DynamoDB or SQS. S3 keeps files of its own."""
+    return any(name == b"x-amz-target" for name, _ in scope["headers"])
+
+
+async def _read(receive: Any) -> bytes:
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _given(body: bytes, receive: Any) -> Any:
+    """Gives a body that was read, and then what comes after it."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def given() -> Any:
+        return left.pop() if left else await receive()
+
+    return given
 
 
 def _number(path: Path) -> int:
