@@ -67,6 +67,12 @@ def snapshots(data: Path) -> set[str]:
     return {path.name for path in (data / "state").glob("snapshot-*")}
 
 
+def resident(engine: Engine) -> int:
+    """Bytes of memory of the engine's process."""
+    status = Path(f"/proc/{engine.pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) * 1024
+
+
 def test_a_clean_restart_keeps_everything(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
         create_table(engine)
@@ -152,6 +158,30 @@ def test_a_journal_that_was_cut_off_is_used_up_to_there(tmp_path: Path, cut: int
     engine.stop()
     with Engine(tmp_path) as restarted:
         assert numbers(restarted) == {"left": {1, 2, 4}, "right": {1, 2, 4}}
+
+
+def test_a_transaction_is_remembered_by_its_token_and_not_by_its_content(tmp_path: Path) -> None:
+    with Engine(tmp_path, persist=False) as engine:
+        create_table(engine)
+        dynamodb = client_of(engine, "dynamodb")
+
+        def put(token: str, content: str) -> None:
+            item = {"pk": {"S": "one"}, "content": {"S": content}}
+            dynamodb.transact_write_items(
+                TransactItems=[{"Put": {"TableName": TABLE, "Item": item}}], ClientRequestToken=token
+            )
+
+        put("first", "a")
+        put("second", "b")
+        put("first", "a")  # the same again: nothing is written
+        assert dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "one"}})["Item"]["content"] == {"S": "b"}
+        with pytest.raises(dynamodb.exceptions.IdempotentParameterMismatchException):
+            put("first", "c")
+
+        before = resident(engine)
+        for number in range(200):
+            put(f"large {number}", str(number) * 100_000)
+        assert resident(engine) - before < 30 * 1024 * 1024, "50 MB were written, and one item is left"
 
 
 def test_a_snapshot_is_written_only_when_something_changed(tmp_path: Path) -> None:
