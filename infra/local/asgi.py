@@ -16,7 +16,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 5.0
-"""How much, and for how long, is still read from a client that was answered during its upload. Closing at once would
+"""Limits, in bytes and seconds, of reading on from a client that was answered during its upload. Closing at once would
 reset the connection, and the client might lose the answer."""
 
 

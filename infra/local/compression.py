@@ -1,4 +1,4 @@
-"""Compressed answers, as API Gateway gives them: to whoever takes them, from a size on.
+"""Compresses answers like API Gateway: for callers that accept it, from a minimum size.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html
 """
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from infra.local.rules import Headers
 
 MINIMUM_COMPRESSION_SIZE: Final = 1024
-"""Bytes from which API Gateway compresses answers for callers that take it; smaller ones gain nothing."""
+"""Minimum bytes of an answer that is compressed; smaller ones gain nothing."""
 LEVEL: Final = 6
 _FOREVER: Final = b"immutable"
-"""In the ``Cache-Control`` of files that never change: they are compressed once a process."""
+"""Part of the ``Cache-Control`` of files that never change; these are compressed once per process."""
 
 
 def compressed(reply: Reply, accept_encoding: str) -> Reply:
-    """The answer as its caller gets it. One that says how it is encoded already is handed on as it is."""
+    """Compress an answer if its caller accepts it; one with a ``Content-Encoding`` is returned unchanged."""
     names = {name for name, _ in reply.headers}
     if len(reply.body) < MINIMUM_COMPRESSION_SIZE or b"content-encoding" in names or not takes_gzip(accept_encoding):
         return reply
@@ -33,7 +33,7 @@ def compressed(reply: Reply, accept_encoding: str) -> Reply:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether a caller says that it takes gzip: names it, or anything, and not with a weight of zero."""
+    """Whether a caller accepts gzip: by name or with ``*``, and not with a weight of zero."""
     found = {}
     for part in accept_encoding.lower().split(","):
         name, _, parameters = part.partition(";")

@@ -27,7 +27,7 @@ def of_app(engine: Engine, url: str, stage: str = "local") -> dict[str, str]:
         "LAMPLIGHTER_BUCKET": f"lamplighter-{stage}-artifacts",
         "LAMPLIGHTER_PUBLIC_URL": url,
         "LAMPLIGHTER_S3_PUBLIC_URL": url,
-        "LAMPLIGHTER_METRICS": "false",  # there is no CloudWatch that would read them
+        "LAMPLIGHTER_METRICS": "false",  # no CloudWatch reads them here
     }
 
 
@@ -55,7 +55,7 @@ def applied(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _forget() -> None:
-    """The app reads its settings once, perhaps already; what else it knows is of another engine, keys included."""
+    """Clear the app's settings and caches (keys included), which may be those of another engine."""
     settings = sys.modules.get("chalicelib.settings")
     if settings is not None:
         settings.current.cache_clear()

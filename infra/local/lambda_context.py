@@ -1,4 +1,4 @@
-"""The context object that Lambda hands to a function next to its event."""
+"""The context object that Lambda passes to a function with its event."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from infra.local.template import ACCOUNT
 
 @dataclass(slots=True)
 class LambdaContext:
-    """What functions and libraries read of the real thing."""
+    """The members of Lambda's context that functions and libraries read."""
 
     function_name: str
     seconds: float
-    """How long the function may run."""
+    """Timeout of the function."""
     aws_request_id: str = field(default_factory=lambda: str(uuid4()))
     function_version: str = "$LATEST"
     memory_limit_in_mb: int = 512
@@ -24,19 +24,19 @@ class LambdaContext:
 
     @property
     def invoked_function_arn(self) -> str:
-        """Where the function would live on AWS."""
+        """The ARN that the function would have on AWS."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function_name}"
 
     @property
     def log_group_name(self) -> str:
-        """Where its log would go on AWS."""
+        """The log group that it would have on AWS."""
         return f"/aws/lambda/{self.function_name}"
 
     @property
     def log_stream_name(self) -> str:
-        """One stream for all: there is one process."""
+        """The log stream, the same for all functions of this process."""
         return "local"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the function is given up."""
+        """Milliseconds until the timeout."""
         return max(0, int((self._begun + self.seconds - time.monotonic()) * 1000))

@@ -11,7 +11,7 @@ _USUAL = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
 
 
 class Readable(logging.Formatter):
-    """``10:15:02 WARNING lamplighter: lost a race request_id=...``: what a line carries besides follows it."""
+    """``10:15:02 WARNING lamplighter: lost a race request_id=...``: further fields follow the message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
@@ -23,7 +23,7 @@ class Readable(logging.Formatter):
 
 
 def use() -> None:
-    """Make all loggers of this process write readable lines. Call again after the app is imported."""
+    """Let all loggers of this process write readable lines. Call again after importing the app."""
     logging.basicConfig(level=logging.INFO)
     # Uvicorn logs its own start and stop; this program reports them itself.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -61,7 +61,9 @@ def rate(number: float) -> str:
 def page() -> str:
     """The page's text."""
     return (
-        "\n".join([HEAD, *_months(), *_parts(), *_others(), *_levers(), *_millions(), *_doors(), *_loads(), *_prices()])
+        "\n".join(
+            [HEAD, *_months(), *_parts(), *_others(), *_levers(), *_millions(), *_gateways(), *_loads(), *_prices()]
+        )
         + "\n"
     )
 
@@ -129,7 +131,7 @@ def _millions() -> list[str]:
     return ["", "## A million calls", *table(["", *titles.values()], rows)]
 
 
-def _doors() -> list[str]:
+def _gateways() -> list[str]:
     lines = [crossing("REST API", "HTTP API"), crossing("HTTP API", "load balancer")]
     return ["", "## When another gateway is cheaper", "", *lines]
 

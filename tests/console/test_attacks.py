@@ -65,7 +65,7 @@ def test_get_requests_change_nothing(page: httpx2.Client) -> None:
     assert page.get(TOKENS).json() == []
 
 
-def test_the_own_page_is_accepted(page: httpx2.Client, server) -> None:
+def test_requests_of_the_console_itself_are_accepted(page: httpx2.Client, server) -> None:
     own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
 
     assert page.post(TOKENS, json={"name": "mine"}, headers=own).status_code == 200

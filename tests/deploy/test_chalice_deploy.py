@@ -390,7 +390,7 @@ def test_the_schedule_fires(stage: Stage) -> None:
     assert "ERROR" not in said
 
 
-def test_nothing_is_left_of_a_deleted_stage(stage: Stage) -> None:
+def test_undeploy_removes_all_resources_of_a_stage(stage: Stage) -> None:
     assert all(stage.inventory().values()), "nothing is there that could be deleted"
 
     stage.undeploy()

@@ -73,7 +73,7 @@ def test_both_apis_are_throttled_and_repeating_changes_nothing(apis: Apis) -> No
     assert apis.stages()[0]["methodSettings"]["*/*"]["throttlingBurstLimit"] == 1_501
 
 
-def test_calls_are_logged_only_while_the_stage_says_so(apis: Apis) -> None:
+def test_calls_are_logged_only_if_the_stage_enables_it(apis: Apis) -> None:
     stage = Stage("some", access_logs=True, log_days=7)
 
     assert len(apis.settle(stage)) == 2

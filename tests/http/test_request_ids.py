@@ -33,7 +33,7 @@ def test_an_id_that_is_invalid_in_a_header_is_replaced(server: LocalServer, sent
         assert given(server.url, place, b"mine, #1") == b"mine, #1"
 
 
-def test_the_relay_replaces_such_ids_too(server: LocalServer):
+def test_the_relay_replaces_invalid_request_ids_too(server: LocalServer):
     with RelayProcess(server.url) as relay:
         for sent in UNFIT:
             assert uuid.UUID(given(relay.url, DOWNLOAD, sent).decode())

@@ -104,7 +104,7 @@ def test_a_search_sees_every_change_immediately(tenant):
         assert rows(tenant.id) == []
 
 
-def test_a_new_process_sees_the_same(tenant):
+def test_a_new_process_finds_the_same_devices(tenant):
     some = fill(tenant.id, 5)
     build(tenant.id)
     report(tenant.id, some[3], state="new")

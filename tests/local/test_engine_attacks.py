@@ -67,7 +67,9 @@ class TestTheEnginesPort:
             ("POST", "/_ministack/rds/iam-auth"),
         ],
     )
-    def test_its_own_pages_are_refused(self, server: LocalServer, stored: Any, method: str, path: str) -> None:
+    def test_the_engines_other_endpoints_are_refused(
+        self, server: LocalServer, stored: Any, method: str, path: str
+    ) -> None:
         page = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
 
         answer = httpx2.request(method, server.engine.endpoint + path, headers=page, trust_env=False)

@@ -111,7 +111,7 @@ def test_a_table_of_an_earlier_version_gets_its_new_index(engine: Engine, dynamo
     assert found["Count"] == 1
 
 
-def test_the_bucket_keeps_versions_where_the_template_says_so(engine: Engine) -> None:
+def test_the_bucket_has_versioning_if_the_template_enables_it(engine: Engine) -> None:
     [bucket] = provision(stage="versions").buckets
 
     s3 = boto3.client("s3")

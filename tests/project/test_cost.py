@@ -36,7 +36,7 @@ def test_the_page_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_units_equal_the_measured_ones(call: cost.Call) -> None:
+def test_units_of_the_cost_model_equal_the_measured_ones(call: cost.Call) -> None:
     page = (ROOT / "docs" / "performance.md").read_text()
     [row] = [line for line in page.splitlines() if line.startswith(f"| {call.row}")]
     numbers = [float(re.match(r"[\d.]+", cell.strip())[0]) for cell in row.split("|")[2:5]]  # type: ignore[index]
@@ -193,7 +193,7 @@ def test_savings_are_listed_with_their_amount() -> None:
     assert savings(Fleet(100_000, poll=86_400), "HTTP API") == []
 
 
-def test_a_fleet_that_seldom_calls_meets_more_cold_starts_than_a_busy_one() -> None:
+def test_a_quiet_fleet_has_a_larger_share_of_cold_starts_than_a_busy_one() -> None:
     share = [Fleet(devices).cold_starts / Fleet(devices).requests for devices in cost_page.FLEETS]
 
     assert share == sorted(share, reverse=True)

@@ -62,7 +62,7 @@ def test_served_operations_of_menders_api_have_menders_paths():
     assert served() & set(published()) <= there
 
 
-def test_operations_have_ids_of_their_own_that_are_names_in_most_languages():
+def test_operation_ids_are_unique_and_valid_names_in_most_languages():
     assert len(IDS) == len(OPERATIONS)
     assert [each for each in IDS if not re.fullmatch(r"[a-z][A-Za-z0-9]+", each)] == []
 

@@ -121,7 +121,7 @@ def test_a_stack_leaves_partition_region_account_and_api_to_cloudformation(monke
     ]
 
 
-def test_functions_may_send_traces_where_the_stage_has_them_and_only_there() -> None:
+def test_functions_may_send_traces_only_in_stages_with_tracing() -> None:
     traced = Stage("some", tracing=True)
 
     for function in FUNCTIONS:

@@ -67,7 +67,7 @@ def test_the_right_to_call_an_endpoint_gives_no_permission(rights: Rights):
 
 
 @given(RIGHTS)
-def test_everybody_covers_the_own_rights_and_the_administrator_all(rights: Rights):
+def test_rights_cover_themselves_and_an_administrators_cover_all(rights: Rights):
     assert rights.covers(rights)
     assert rights.covers(NOTHING)
     assert EVERYTHING.covers(rights)

@@ -102,7 +102,7 @@ class TestOwn:
             assert api.delete(f"{ROLES}/Testers").status_code == 204
         assert api.get(f"{ROLES}/Testers").status_code == 404
 
-    def test_the_older_form_says_where_the_role_is(self, api: httpx2.Client):
+    def test_creating_a_role_by_v1_returns_its_location(self, api: httpx2.Client):
         answer = api.post(V1, json=role("Two words"))
 
         assert answer.status_code == 201
@@ -210,7 +210,7 @@ class TestUsers:
         assert api.put(place, json={"roles": ["RBAC_ROLE_CI"]}).status_code == 204
         assert api.delete(f"{ROLES}/R").status_code == 204
 
-    def test_a_role_is_free_when_its_users_are_gone(self, api: httpx2.Client):
+    def test_a_role_can_be_deleted_after_its_users(self, api: httpx2.Client):
         api.post(ROLES, json=role("R"))
         place = self.new(api, "R")
 
@@ -347,7 +347,7 @@ class TestEscalation:
         assert manager.post(SETS, json={"name": "S", "permissions": [everything]}).status_code == 403
         assert manager.post(ROLES, json=role("New", scoped("ReadDevices", "a"))).status_code == 201
 
-    def test_changing_an_own_permission_set(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
+    def test_changing_a_custom_permission_set(self, api: httpx2.Client, sign_in: SignIn, tenant: Tenant):
         get = {"action": "http", "object": {"type": "GET", "value": "/api/management/v1/useradm/users"}}
         everything = {"action": "any", "object": {"type": "any", "value": "any"}}
         api.post(SETS, json={"name": "S", "permissions": [get]})

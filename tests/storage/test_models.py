@@ -28,7 +28,7 @@ class Indexed(Base):
     by_list = Index()
 
 
-def test_a_model_knows_its_indexes_though_its_base_was_used_before(seam):
+def test_a_model_has_its_indexes_even_if_its_base_class_was_used_first(seam):
     Base._get_connection()
 
     assert Indexed._get_connection().get_meta_table().has_index_name("list")

@@ -51,7 +51,7 @@ class TestALoginMeanwhile:
 
         assert sessions_of(person) == 0
 
-    def test_of_ones_own_new_password(self, person: Person):
+    def test_a_user_changes_their_own_password(self, person: Person):
         wanted = rules.change("", NEW, own=True)
         with meanwhile("Query", lambda: log_in(person)):
             service.update_user(

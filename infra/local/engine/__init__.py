@@ -1,5 +1,5 @@
 """The embedded AWS engine.
 
-:mod:`~infra.local.engine.process` starts it and belongs to the app's environment; everything else here runs
-inside the engine's own environment and may import nothing that is not there.
+:mod:`~infra.local.engine.process` starts it and runs in the app's environment; the other modules run in the engine's
+own environment and may import only packages installed there.
 """

@@ -1,7 +1,7 @@
-"""Admits only requests to the engine that are signed with a key that it issued.
+"""Accepts only requests to the engine that are signed with a key that it issued.
 
-The engine trusts everybody who can reach its port, and every local user and every page in a local browser can. Requests
-are therefore checked before the engine sees them: signature, service, and ``Host`` header.
+The engine itself accepts all requests to its port, which every local user and every page in a local browser can reach.
+They are therefore checked before the engine gets them: signature, service, and ``Host`` header.
 
 If functions are deployed, two kinds of requests need no signature in a header, as on AWS: calls of a deployed API,
 which its app checks, and links to the bucket, which are signed in their query.
@@ -90,15 +90,15 @@ class AuthProxy:
         return b"x-amz-target" not in named and "@connections" not in segments
 
     def _is_our_host(self, scope: Scope) -> bool:
-        """Other hosts select other services, and a browser could use a name that leads to this machine."""
+        """Check the host: others select other services, and a browser could use any name of this machine."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         return len(hosts) == 1 and hosts[0] in self._hosts
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
-        """The request's body, after its signature is checked.
+        """Check a request's signature; returns its body.
 
         Raises:
-            InvalidSignatureError: it is not what it has to be.
+            InvalidSignatureError: the request is not signed correctly.
         """
         request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
         if not self._is_our_host(scope):
@@ -109,7 +109,7 @@ class AuthProxy:
             return receive
         claim = claimed(request, self._key_of, self._services)
         if request.values("x-amz-content-sha256"):
-            # What the hash is compared with is the engine's affair: nobody listens in on loopback, or alters it.
+            # The body's hash is not compared: nothing can read or change traffic on loopback.
             check_request(request, claim, None)
             return receive
         body = await _read(receive, LONGEST_CODE if self._functions else LONGEST)
@@ -134,7 +134,7 @@ async def _read(receive: Receive, most: int) -> bytes:
     """A whole body.
 
     Raises:
-        InvalidSignatureError: it has more bytes than ``most``: whoever sends it may have no key.
+        InvalidSignatureError: it has more than ``most`` bytes, and its sender is not authenticated yet.
     """
     chunks, size, more = [], 0, True
     while more:
@@ -162,7 +162,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(scope: Scope, send: Send, error: InvalidSignatureError) -> None:
-    """An error in the shape that SDKs read: JSON for the JSON protocols, else XML."""
+    """An error in the format that SDKs read: JSON for the JSON protocols, otherwise XML."""
     if any(name == b"x-amz-target" for name, _ in scope["headers"]):
         body = json.dumps({"__type": error.code, "message": str(error)})
     else:

@@ -1,7 +1,7 @@
 """The engine's own program: ``python -m infra.local.engine.launcher``, in the engine's environment.
 
 It gets a listening socket from its parent, patches the engine, restores the newest snapshot and serves until SIGTERM or
-the end of its standard input, which tells it that its parent has ended, for whatever reason. The app must not import
+the end of its standard input, which means that its parent has ended. The app must not import
 anything from here.
 """
 
@@ -32,7 +32,7 @@ KEEP_ALIVE = 75
 """Seconds for which an idle connection stays open; longer than the 60 s for which SDKs reuse theirs."""
 
 STOP_GRACE = 1
-"""Seconds for a running request to finish at a stop. Long polls are not waited for."""
+"""Seconds for running requests to finish when the engine stops. It does not wait for long polls."""
 
 
 def main() -> None:
@@ -59,8 +59,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The embedded AWS engine.")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of the listening socket")
     parser.add_argument("--key", type=Path, required=True, help="file of the access key that requests are signed with")
-    parser.add_argument("--functions", action="store_true", help="also run what deployments need")
-    parser.add_argument("--state", type=Path, help="folder of snapshots; without it nothing is kept")
+    parser.add_argument("--functions", action="store_true", help="also run the services that deployments need")
+    parser.add_argument("--state", type=Path, help="folder of snapshots; without it, nothing is stored")
     parser.add_argument("--every", type=float, default=3.0, help="seconds between two snapshots")
     return parser.parse_args()
 
@@ -106,7 +106,7 @@ async def _serve(given: argparse.Namespace, key: Key) -> None:
 
 
 def _stop_at_end_of_input(server: uvicorn.Server) -> None:
-    """Stop the server when standard input ends. At SIGTERM and SIGINT it stops by itself."""
+    """Stop the server when standard input ends. Uvicorn itself handles SIGTERM and SIGINT."""
     loop = asyncio.get_running_loop()
 
     def parent_spoke() -> None:

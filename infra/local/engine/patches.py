@@ -85,7 +85,7 @@ def _numeric_compression_size() -> None:
 def _lambdas_are_ready_at_once() -> None:
     """A new or changed function is Pending for 0.5 s, and botocore's waiter checks again only after 5 s.
 
-    A thread ends that, so it is also waited for: on a busy machine the waiter would be faster.
+    A thread changes the state, so the patch waits for it: on a busy machine botocore's waiter could be faster.
     """
     from ministack.services import lambda_svc
 
@@ -103,7 +103,7 @@ def _lambdas_are_ready_at_once() -> None:
 
 
 def _silent_lambdas_are_fast() -> None:
-    """Every invocation waits 50 ms for a first log line; most of ours write none."""
+    """Every invocation waits 50 ms for a first log line; most of our functions write none."""
     from ministack.core import lambda_runtime
 
     original = lambda_runtime.Worker._drain_stderr_bounded
@@ -117,9 +117,9 @@ def _silent_lambdas_are_fast() -> None:
 
 
 def _lambdas_have_keys_of_their_own() -> None:
-    """A function's access key is derived from its name and its role's, so anybody could compute it.
+    """A function's access key is derived from its name and its role's, so anyone could compute it.
 
-    Where policies are not enforced it is root's under another name, which is not let in.
+    Without enforcement of policies it is root's key under another name, which the proxy refuses.
     """
     from ministack import app
     from ministack.core import lambda_runtime
@@ -145,7 +145,7 @@ def _lambdas_have_keys_of_their_own() -> None:
 
 
 def _versions_are_read_in_ranges() -> None:
-    """``GetObject`` of a version ignores ``Range`` and ``response-*``: no download by our links could be resumed."""
+    """``GetObject`` of a version ignores ``Range`` and ``response-*``, so downloads by links could not be resumed."""
     from ministack.services import s3
 
     original = s3._get_object
@@ -173,7 +173,7 @@ def _versions_are_read_in_ranges() -> None:
 
 
 def _mails_are_sent_in_a_senders_name() -> None:
-    """Policies allow ``ses:SendEmail`` for identities, as AWS asks; the engine asks for it on every resource."""
+    """On AWS, ``ses:SendEmail`` needs permission for the sender's identity; the engine checks it for all resources."""
     from ministack.core import iam_actions
 
     original = iam_actions._ses_v2_resource_arn
@@ -190,7 +190,7 @@ def _mails_are_sent_in_a_senders_name() -> None:
 
 
 def _parameters_are_allowed_one_by_one() -> None:
-    """Policies allow ``ssm:GetParameters`` for each parameter, as AWS asks; the engine asks for all of them."""
+    """On AWS, ``ssm:GetParameters`` needs permission for each named parameter; the engine checks it for all."""
     from ministack.core import iam_actions, iam_evaluator
 
     resource_of, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
@@ -198,7 +198,7 @@ def _parameters_are_allowed_one_by_one() -> None:
     @functools.wraps(resource_of)
     def resources(service: str, method: str, path: str, headers: dict[str, str], body: bytes, *more: Any) -> str:
         if service == "ssm" and headers.get("x-amz-target") == "AmazonSSM.GetParameters":
-            # As the engine has it for one name. No name holds a space, so one text can be all of them.
+            # Like the engine's function for one name. Names contain no spaces, so one text can hold several.
             names = [json.dumps({"Name": name}).encode() for name in json.loads(body)["Names"]]
             return " ".join(resource_of(service, method, path, headers, each, *more) for each in names)
         asked: str = resource_of(service, method, path, headers, body, *more)
@@ -214,7 +214,7 @@ def _parameters_are_allowed_one_by_one() -> None:
 
 
 def _expressions_are_parsed_once() -> None:
-    """An expression is parsed and checked again for each item that a query or a scan looks at."""
+    """An expression is parsed and checked again for each item that a query or a scan reads."""
     from ministack.services import dynamodb
 
     tokenize = functools.lru_cache(EXPRESSIONS)(dynamodb._tokenize)

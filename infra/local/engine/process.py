@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 REGION = "eu-west-1"
-"""The region of everything local."""
+"""The region of the embedded engine."""
 
 READY = "/ready"
 """The path that answers 204 once the engine serves."""
 
 START_LIMIT = 60.0
-"""Maximum seconds until the engine answers; it needs 0.4 s, or a few with a large state."""
+"""Maximum seconds until the engine answers; it needs 0.4 s, or some seconds with a large state."""
 
 STOP_LIMIT = 60.0
 """Maximum seconds for the engine to write its state and stop."""
@@ -49,9 +49,9 @@ class Engine:
     It answers only requests that are signed with its own access key, which is stored in the folder, so links signed
     before a restart still work.
 
-    ``persist=False`` keeps nothing: the state is gone with the process. ``functions=True`` also runs what a
-    deployment needs (Lambda, API Gateway), and answers calls of deployed APIs; ``auth=True`` enforces IAM policies
-    besides. ``port=None`` takes any free port. The process never outlives this one, even if this one is killed.
+    ``persist=False`` stores nothing: the state is lost with the process. ``functions=True`` also runs the services that
+    a deployment needs (Lambda, API Gateway), and answers calls of deployed APIs; ``auth=True`` also enforces IAM
+    policies. ``port=None`` takes any free port. The process never outlives this one, even if this one is killed.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Engine:
         return self._data / "engine.log"
 
     def env(self) -> dict[str, str]:
-        """The ``AWS_*`` variables that make any AWS SDK use the engine, and nothing else."""
+        """The ``AWS_*`` variables that make any AWS SDK use only the engine."""
         key = self.key
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -114,7 +114,7 @@ class Engine:
         """Start the engine and return once it answers.
 
         Raises:
-            EngineError: no interpreter, the port is busy, or the engine ended or stayed silent.
+            EngineError: no interpreter, the port is busy, or the engine ended or did not answer.
         """
         python = interpreter()
         private.folder(self._data)
@@ -133,7 +133,7 @@ class Engine:
                     command,
                     cwd=ROOT,
                     env=self._environment(),
-                    stdin=subprocess.PIPE,  # its end tells the engine that this process is gone
+                    stdin=subprocess.PIPE,  # closed when this process ends, which ends the engine
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     umask=0o077,
@@ -147,7 +147,7 @@ class Engine:
             raise
 
     def stop(self) -> None:
-        """Stop the engine, its state written; does nothing when it is not running."""
+        """Write the state and stop the engine; does nothing if it is not running."""
         process, self._process, self._port = self._process, None, None
         if process is None:
             return
@@ -180,12 +180,12 @@ class Engine:
             private.write(self._key_file, ["LAMPLIGHTER" + secrets.token_hex(4).upper(), secrets.token_hex(32)])
 
     def _environment(self) -> dict[str, str]:
-        # Its Lambdas inherit what it has: an app's settings must reach them by their own configuration only.
+        # Its Lambda functions inherit its variables, but must get an app's settings from their own configuration only.
         foreign = ("AWS_", "LAMPLIGHTER_", "PYTHON")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return inherited | {
             "AUTH": "true" if self._auth else "false",
-            # A port of its own and no other: these two services would open theirs.
+            # Only one port: these two services would open further ones.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             # It would look for containers to clean up on the developer's Docker.
@@ -235,7 +235,7 @@ def interpreter() -> Path:
 
 
 def _listen(port: int) -> socket.socket:
-    """A listening socket on loopback. Handed to the engine, it leaves no moment to lose the port in."""
+    """Open a listening socket on loopback. Passing it to the engine keeps the port reserved all the time."""
     listener = socket.socket()
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,8 +1,7 @@
 """API Gateway's ImportRestApi and PutRestApi, which the engine lacks.
 
 Takes the Swagger document that ``chalice deploy`` writes: routes with Lambda-proxy or mock integrations,
-authorizers, binary media types, gateway responses, a resource policy. Nothing else of the OpenAPI extensions is
-understood.
+authorizers, binary media types, gateway responses, a resource policy. Other OpenAPI extensions are not supported.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ Document = dict[str, Any]
 
 
 def answer(method: str, path: str, body: bytes, query: dict[str, Any]) -> Reply | None:
-    """The reply to an import or an overwrite of a REST API; None when the request is neither."""
+    """The reply to an import or an overwrite of a REST API; None for other requests."""
     match (method, path.strip("/").split("/")):
         case "POST", ["restapis"] if _single(query, "mode") == "import":
             return _import(json.loads(body), _single(query, "endpointConfigurationTypes") or "EDGE")
@@ -54,7 +53,7 @@ def _view(api_id: str, status: int) -> Reply:
 
 
 def _fill(api_id: str, document: Document) -> None:
-    """Make the API hold what the document declares."""
+    """Give the API the resources that the document declares."""
     api = gateway._rest_apis[api_id]
     info = document.get("info") or {}
     api["name"] = str(info.get("title") or api["name"])

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("snapshots")
 
 WRITING_SHARE = 4
-"""A snapshot is followed by at least this many times its own duration of rest: writing takes at most a fifth
-of one core, however large the state has grown."""
+"""The minimum pause after a snapshot, as a multiple of its duration: writing uses at most a fifth of one core, however
+large the state is."""
 
 LOCK_WAIT = 1.0
-"""Seconds to wait for the folder: a child of an engine that was just killed may not yet have let go of it."""
+"""Seconds to wait for the folder: a child of an engine that was just killed may still hold its lock."""
 
 READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "Receive")
-"""Calls that begin so change nothing that must be kept. (A lost receive only makes its message come again.)"""
+"""Prefixes of calls that change no state to be stored. (If a receive is lost, its message is delivered again.)"""
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
@@ -62,7 +62,7 @@ class Snapshots:
         self._every = every
         self._lock = _open(root / "engine.lock")
         _take(self._lock, root)
-        os.close(self._writing())  # the last snapshot of an engine that was killed may still be in writing
+        os.close(self._writing())  # the last snapshot of a killed engine may still be being written
         self._changes = 0
         self._kept = 0
         for unfinished in root.glob("unfinished-*"):
@@ -74,7 +74,7 @@ class Snapshots:
         self._newest = max([self._newest, *self._journal.numbers()])
 
     def attach(self) -> None:
-        """Make the engine bring back the newest snapshot when it starts, and write one when it stops."""
+        """Make the engine restore the newest snapshot when it starts, and write one when it stops."""
         from ministack import app as engine
         from ministack.core import persistence
 
@@ -87,7 +87,7 @@ class Snapshots:
         engine.save_all = save
 
     def watch(self, app: App) -> App:
-        """The same app, which answers a change once it is in the journal, and begins with those that are in it."""
+        """Wrap an app so that changes are in the journal before they are answered; at its start, replay the journal."""
 
         async def watched(scope: Scope, receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":
@@ -104,7 +104,7 @@ class Snapshots:
         return watched
 
     def _noting(self, store: Callable[[], Awaitable[None]], send: Any) -> Any:
-        """Sends an answer once the change is stored; one that refuses the call at once."""
+        """Wrap ``send`` so that a successful answer waits until the change is stored; errors are sent at once."""
 
         async def noting(message: Any) -> None:
             if message["type"] == "http.response.start" and message["status"] < HTTPStatus.MULTIPLE_CHOICES:
@@ -126,7 +126,7 @@ class Snapshots:
         return starting
 
     async def run(self) -> None:
-        """Take a snapshot every few seconds, while there is something new, for ever."""
+        """Take a snapshot every few seconds if something changed. Runs until it is cancelled."""
         rest = self._every
         while True:
             await asyncio.sleep(rest)
@@ -145,13 +145,13 @@ class Snapshots:
                 log.error("snapshot %d failed, status %d", self._newest, status)
 
     def _writing(self) -> int:
-        """A lock that whoever writes a snapshot holds, once no other does."""
+        """Wait for the lock that is held while a snapshot is written."""
         descriptor = _open(self._root / "writing.lock")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return descriptor
 
     def _fork(self) -> int:
-        """Start the writing of a snapshot in a child; its process id. Call on the event loop."""
+        """Fork a child that writes a snapshot; returns its process id. Call on the event loop."""
         writing = self._writing()
         self._newest += 1
         with _no_expiry(), warnings.catch_warnings():
@@ -166,7 +166,7 @@ class Snapshots:
         return child
 
     def _write_and_leave(self, writing: int) -> Never:
-        """The child's whole life. Of the parent's descriptors it keeps nothing but the lock for writing."""
+        """Write the snapshot in the child and exit. Of the parent's descriptors it keeps only the lock for writing."""
         status = 1
         try:
             os.closerange(3, writing)
@@ -234,7 +234,7 @@ def _take(lock: int, folder: Path) -> None:
 
 @contextmanager
 def _no_expiry() -> Iterator[None]:
-    """Keep DynamoDB's thread that expires items from being in the middle of it."""
+    """Exclude DynamoDB's thread that expires items."""
     module = sys.modules.get("ministack.services.dynamodb")
     if module is None:
         yield
@@ -244,7 +244,7 @@ def _no_expiry() -> Iterator[None]:
 
 
 def _may_change(scope: Scope) -> bool:
-    """Whether a request may have changed something worth keeping."""
+    """Whether a request may have changed state to be stored."""
     if scope["method"] in ("GET", "HEAD"):
         return False
     target = next((value for name, value in scope["headers"] if name == b"x-amz-target"), b"")

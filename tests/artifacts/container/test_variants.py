@@ -258,7 +258,7 @@ def test_blank_lines_in_a_manifest_are_ignored():
     assert parse_bytes(pack(entries)).name == "example-1"
 
 
-def test_a_time_out_of_range_is_none():
+def test_a_modification_time_out_of_range_is_ignored():
     entry = Entry("f", b"1", mtime=2**60)
     parts = draft("a", ["pi"], [PayloadSpec(files={"f": b"1"})])
     header = bytearray(entry.packed()[-1024:-512])  # after the extended header that has it as a decimal number

@@ -75,7 +75,7 @@ def test_a_role_is_built_for_a_group_changed_and_deleted(console: Console) -> No
     expect(row).to_have_count(0)
 
 
-def test_an_own_permission_set_is_made_given_to_a_role_changed_and_deleted(console: Console) -> None:
+def test_a_custom_permission_set_is_created_used_in_a_role_changed_and_deleted(console: Console) -> None:
     page = console.page
     console.show("/settings/roles")
     console.says("None of your own")

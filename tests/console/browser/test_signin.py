@@ -114,7 +114,7 @@ def test_a_recovery_code_signs_in_without_the_phone(console_of: Callable[[str], 
     console.says("9 recovery codes left")
 
 
-def test_a_forgotten_password_is_set_anew(
+def test_a_forgotten_password_is_reset(
     console_of: Callable[[str], Console], person: str, box: Mailbox, server: LocalServer
 ) -> None:
     console = outside(console_of(""))
