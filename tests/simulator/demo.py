@@ -190,9 +190,7 @@ def _options() -> Options:
     parser.add_argument("--fail", type=_share, metavar="SHARE", help="updates that fail (5%%; in phases 20%%)")
     parser.add_argument("--resume", type=_share, default=0.1, metavar="SHARE", help="downloads cut and resumed (10%%)")
     parser.add_argument("--pace", type=float, default=1.0, metavar="S", help="seconds that a step takes (%(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="random seed; with the same one, the same devices fail (%(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=1, help="random seed: it decides which devices fail (%(default)s)")
     parser.add_argument(
         "--server",
         nargs="?",
