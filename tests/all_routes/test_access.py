@@ -24,7 +24,7 @@ from tests.all_routes.tenants import identity_provider
 from tests.conftest import PASSWORD
 from tests.deployments.world import World
 from tests.roles.test_roles import ROLES, SETS, role, scoped
-from tests.support.sessions import let_age
+from tests.support.sessions import age_session
 
 if TYPE_CHECKING:
     import httpx2
@@ -114,19 +114,19 @@ def test_a_personal_access_token_cannot_change_credentials(
 
 def test_an_old_session_cannot_change_credentials(api: httpx2.Client, user_routes: list[Route], provider: Tenant):
     recent = {name for name, access in TABLE.items() if access.sign_in in {SignIn.RECENT, SignIn.FACTOR}}
-    let_age(api)
+    age_session(api)
     asked = {route.name for route in user_routes[:-1] if error_of(route.call(api)) == proving.NOT_SHOWN}
     assert asked == recent
 
     for route in user_routes:
         if route.name in recent:
-            let_age(api)
+            age_session(api)
             answer = route.call(api, body={"current_password": PASSWORD})
             assert error_of(answer) != proving.NOT_SHOWN, route.name
 
 
 def test_a_wrong_password_does_not_refresh_a_sign_in(api: httpx2.Client):
-    let_age(api)
+    age_session(api)
     place = f"/api{U1}/settings/tokens"
 
     for given, status in (({"current_password": "another-one"}, 422), ({"token2fa": "123456"}, 403), ({}, 403)):
@@ -139,7 +139,7 @@ def test_a_wrong_password_does_not_refresh_a_sign_in(api: httpx2.Client):
 def test_changing_the_address_of_another_user_requires_a_recent_sign_in(limited: httpx2.Client):
     """The receiver of an account's mails can set its password."""
     made = f"{USERS}/{last(limited.post(USERS, json=new_user('Few')))}"
-    let_age(limited)
+    age_session(limited)
     wanted = {"email": f"{uuid.uuid4().hex}@example.com"}
 
     assert error_of(limited.put(made, json=wanted)) == proving.NOT_SHOWN

@@ -24,7 +24,7 @@ from tests.all_routes.tenants import Tenant
 from tests.deployments.world import DEVAUTH, World
 from tests.integrations.conftest import BASE, register
 from tests.simulator.artifacts import build_artifact
-from tests.support.lag import lagging
+from tests.support.lag import stale_indexes
 from tests.support.mailbox import SENDER, listening, use
 from tests.support.receivers import Listener
 from tests.support.time import Clock
@@ -125,7 +125,7 @@ def test_the_schedule_may_run_concurrently_repeatedly_and_with_a_clock_that_goes
 
     for hours in (3, 30):
         clock.move(hours=hours)
-        with lagging():  # finished items are still in the due index
+        with stale_indexes():  # finished items are still in the due index
             with ThreadPoolExecutor(3) as pool:
                 list(pool.map(server.workers.fire, ["tick"] * 3))
             once = state(mine.tenant)

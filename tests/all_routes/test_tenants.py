@@ -107,7 +107,7 @@ def plain(text: str, names: Values) -> str:
     return re.sub(r'"request_id":"[^"]*"', "", text)
 
 
-def learned(answer: httpx2.Response, names: Values) -> Answer:
+def normalized(answer: httpx2.Response, names: Values) -> Answer:
     told = {name: plain(value, names) for name, value in answer.headers.items() if name not in VARIES}
     return Answer(answer.status_code, told, plain(answer.text, names))
 
@@ -119,7 +119,7 @@ def ask(tenant: Tenant, route: Route, values: Values) -> Answer:
         answer = tenant.world.http.request(route.spec.method, route.uri(values), json=body, headers=headers)
     else:
         answer = tenant.world.api.request(route.spec.method, route.uri(values), json=body)
-    return learned(answer, values)
+    return normalized(answer, values)
 
 
 def unknown_names(values: Values) -> Values:

@@ -56,7 +56,7 @@ def dynamodb_outage(*, after: int = 0, of: Container[str] | None = None) -> Iter
         yield outage
 
 
-def is_told(answer: httpx2.Response) -> bool:
+def is_503(answer: httpx2.Response) -> bool:
     """Whether the answer is a 503 with ``Retry-After``."""
     if answer.status_code != 503 or "Retry-After" not in answer.headers:
         return False
@@ -79,7 +79,7 @@ def test_failing_reads_get_503(server: LocalServer, mine: Tenant):
         with dynamodb_outage(after=1) as outage:
             answer = client.request(route.spec.method, route.uri(values), json=body, headers=headers)
         affected += outage.affected
-        if outage.affected != is_told(answer) or answer.status_code in {500, 502, 504}:
+        if outage.affected != is_503(answer) or answer.status_code in {500, 502, 504}:
             wrong.append(f"{route.name}: {outage.affected} {answer.status_code} {answer.text[:200]}")
     assert not wrong, "\n".join(wrong)
     assert affected > 100
@@ -92,7 +92,7 @@ def test_failing_writes_get_503_and_change_nothing(mine: Tenant, changing: list[
             before = entries(mine)
             with dynamodb_outage(of=WRITES) as outage:
                 answer = mine.world.api.request(route.spec.method, route.uri(values), **more)
-            if outage.affected and (not is_told(answer) or entries(mine) != before):
+            if outage.affected and (not is_503(answer) or entries(mine) != before):
                 wrong.append(f"{route.name}: {answer.status_code} {answer.text[:200]}")
             if outage.affected:
                 affected += 1
@@ -122,7 +122,7 @@ def test_failing_s3_and_sqs_get_503_or_the_change_is_made(
             continue
         affected += 1
         # If the change was made, the schedule does the rest later.
-        good = is_told(answer) or (answer.is_success and entries(mine) == before + 1)
+        good = is_503(answer) or (answer.is_success and entries(mine) == before + 1)
         again = mine.world.api.request(route.spec.method, route.uri(values), **more)
         if not good or again.status_code >= 500 or entries(mine) > before + 1:
             wrong.append(f"{route.name}: {answer.status_code} {answer.text[:200]}, then {again.status_code}")

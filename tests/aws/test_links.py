@@ -53,7 +53,7 @@ def sign_with(monkeypatch: pytest.MonkeyPatch, credentials: Credentials) -> None
     monkeypatch.setattr(client, "credentials", lambda: credentials)
 
 
-def lives(link: Link) -> float:
+def lifetime(link: Link) -> float:
     return (link.expire - clock.now()).total_seconds()
 
 
@@ -61,7 +61,7 @@ def lives(link: Link) -> float:
 def test_keys_of_an_iam_user_do_not_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     sign_with(monkeypatch, Credentials("key", "secret"))
 
-    assert lives(links.download("t/artifacts/a", "1", life=DAY)) == DAY
+    assert lifetime(links.download("t/artifacts/a", "1", life=DAY)) == DAY
 
 
 @pytest.mark.usefixtures("moment")
@@ -70,9 +70,9 @@ def test_a_link_of_a_session_of_unknown_length_lasts_an_hour(monkeypatch: pytest
     sign_with(monkeypatch, Credentials("key", "secret", "token"))
     link = links.download("t/artifacts/a", "1", life=DAY)
 
-    assert lives(link) == links.UNKNOWN_SESSION == HOUR
+    assert lifetime(link) == links.UNKNOWN_SESSION == HOUR
     assert parse_qs(urlsplit(link.uri).query)["X-Amz-Expires"] == [str(DAY)]
-    assert lives(links.upload("t/artifacts/a", life=900)) == 900
+    assert lifetime(links.upload("t/artifacts/a", life=900)) == 900
 
 
 @pytest.mark.parametrize(("left", "promised"), [(HOUR, HOUR), (2 * DAY, DAY)])
@@ -83,8 +83,8 @@ def test_a_link_expires_with_the_session(
     session = RefreshableCredentials("key", "secret", "token", end, dict, "test", time_fetcher=lambda: moment.time)
     sign_with(monkeypatch, session)
 
-    assert lives(links.download("t/artifacts/a", "1", life=DAY)) == promised
-    assert lives(links.upload("t/artifacts/a", life=DAY)) == promised
+    assert lifetime(links.download("t/artifacts/a", "1", life=DAY)) == promised
+    assert lifetime(links.upload("t/artifacts/a", life=DAY)) == promised
 
 
 @pytest.mark.parametrize(

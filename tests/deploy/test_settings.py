@@ -71,7 +71,7 @@ def running(project: Path, function: str, **variables: str) -> None:
     note(project, function)
 
 
-def told(project: Path) -> dict[str, str]:
+def variables_of(project: Path) -> dict[str, str]:
     return Deployed(STAGE, project).variables("https://devices.example.com")
 
 
@@ -79,23 +79,23 @@ URL = {"LAMPLIGHTER_PUBLIC_URL": "https://devices.example.com"}
 
 
 def test_a_first_deployment_uses_its_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert told(project) == URL
+    assert variables_of(project) == URL
 
     monkeypatch.setenv(EDGE, BETWEEN_US)
     monkeypatch.setenv("LAMPLIGHTER_SIGNUP", "true")
 
-    assert told(project) == URL | {EDGE: BETWEEN_US}
+    assert variables_of(project) == URL | {EDGE: BETWEEN_US}
 
 
 def test_later_deployments_keep_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running(project, "kept", **{EDGE: BETWEEN_US, MAIL: "smtp://mail", "LAMPLIGHTER_STAGE": STAGE})
 
-    assert told(project) == URL | {EDGE: BETWEEN_US, MAIL: "smtp://mail"}
+    assert variables_of(project) == URL | {EDGE: BETWEEN_US, MAIL: "smtp://mail"}
 
     monkeypatch.setenv(EDGE, "")
-    assert told(project)[EDGE] == ""
+    assert variables_of(project)[EDGE] == ""
     configure(project, **{MAIL: "smtp://another"})
-    assert MAIL not in told(project), "the stage's own setting is the newer one"
+    assert MAIL not in variables_of(project), "the stage's own setting is the newer one"
 
 
 @pytest.mark.parametrize("secret", ["short", "x" * 31, "a secret with spaces, which no edge takes"])
@@ -105,13 +105,13 @@ def test_an_invalid_edge_secret_is_refused(project: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv(EDGE, secret)
 
     with pytest.raises(SecretError):
-        told(project)
+        variables_of(project)
 
 
 def test_a_deleted_function_has_no_variables(project: Path) -> None:
     note(project, "deleted")
 
-    assert told(project) == URL
+    assert variables_of(project) == URL
 
 
 def test_the_last_given_url_is_used(project: Path) -> None:

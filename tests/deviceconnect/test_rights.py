@@ -45,7 +45,7 @@ def status_of(url: str, path: str, token: str) -> int:
         return refused.response.status_code
 
 
-def lamp_hands(api: httpx2.Client, tenant: Tenant, sign_in: SignIn) -> httpx2.Client:
+def lamps_operator(api: httpx2.Client, tenant: Tenant, sign_in: SignIn) -> httpx2.Client:
     """A user who may connect to the devices of the group ``lamps``, and nothing else."""
     scope = {"type": "DeviceGroups", "value": ["lamps"]}
     role = {"name": "lamp-hands", "permission_sets_with_scope": [{"name": "ConnectToDevices", "scope": scope}]}
@@ -57,7 +57,7 @@ def test_a_role_is_limited_to_its_groups(front, api, tenant, world, device, conn
     outside = world.device()
     place = f"/api/management/v1/inventory/devices/{device.id}/group"
     assert api.put(place, json={"group": "lamps"}).status_code == 204
-    hands = lamp_hands(api, tenant, sign_in)
+    hands = lamps_operator(api, tenant, sign_in)
     with FakeDevice(front, outside.token):
         assert status_of(front, user_path(device.id), token_of(hands)) == 101
         assert status_of(front, user_path(outside.id), token_of(hands)) == 403
@@ -100,7 +100,7 @@ def test_a_session_ends_when_its_permission_is_revoked(
     """Otherwise the shell of a removed user would stay open for two hours."""
     monkeypatch.setattr(Cache, "get", lambda _, __, read, **___: read())  # a process that checks again
     api.put(f"/api/management/v1/inventory/devices/{device.id}/group", json={"group": "lamps"})
-    hands = lamp_hands(api, tenant, sign_in)
+    hands = lamps_operator(api, tenant, sign_in)
     me = hands.get("/api/management/v1/useradm/users/me").json()["id"]
     with (
         FakeDevice(server.url, str(device.token)) as fake,
@@ -222,8 +222,8 @@ def test_a_message_costs_only_its_delivery(server, tenant, device, connected, to
 
 
 def test_a_rejected_device_is_disconnected(front, api, device, connected, token, monkeypatch):
-    eager = replace(settings.current(), control_cache=0.0)
-    monkeypatch.setattr(settings, "current", lambda: eager)
+    without_caches = replace(settings.current(), control_cache=0.0)
+    monkeypatch.setattr(settings, "current", lambda: without_caches)
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         hear(user)

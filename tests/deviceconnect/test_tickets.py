@@ -35,7 +35,7 @@ def front(server) -> str:
     return str(server.url)
 
 
-def bought(client: httpx2.Client, device_id: str) -> dict[str, Any]:
+def new_ticket(client: httpx2.Client, device_id: str) -> dict[str, Any]:
     answer = client.post(f"{BASE}/{device_id}/connect/ticket")
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -62,7 +62,7 @@ def with_query(url: str, **changed: str) -> str:
 
 
 def test_a_ticket_opens_a_session_without_any_header(api, server, device, connected: FakeDevice) -> None:
-    found = bought(api, device.id)
+    found = new_ticket(api, device.id)
 
     assert found["url"].startswith(f"{server.url.replace('http', 'ws', 1)}/websockets?device_id={device.id}&ticket=ey")
     assert (found["subprotocol"], found["expires_in"]) == ("base64.protomsg", 60)
@@ -79,7 +79,7 @@ def test_a_ticket_opens_a_session_without_any_header(api, server, device, connec
 def test_a_ticket_is_valid_for_its_device_only(api, world, device, connected) -> None:
     other = world.device()
     with FakeDevice(str(api.base_url).rstrip("/"), other.token):
-        url = bought(api, device.id)["url"]
+        url = new_ticket(api, device.id)["url"]
 
         assert status_of(with_query(url, device_id=other.id)) == 401
         assert status_of(with_query(url, device_id="")) == 401
@@ -87,7 +87,7 @@ def test_a_ticket_is_valid_for_its_device_only(api, world, device, connected) ->
 
 
 def test_a_ticket_is_valid_for_a_minute(api, device, connected, monkeypatch) -> None:
-    url = bought(api, device.id)["url"]
+    url = new_ticket(api, device.id)["url"]
     late = time.time() + 60 + tokens._LEEWAY + 1
     monkeypatch.setattr("chalicelib.tokens.time.time", lambda: late)
 
@@ -95,7 +95,7 @@ def test_a_ticket_is_valid_for_a_minute(api, device, connected, monkeypatch) -> 
 
 
 def test_a_ticket_cannot_be_used_as_a_token(api, http, server, device, connected) -> None:
-    ticket = parse_qs(urlsplit(bought(api, device.id)["url"]).query)["ticket"][0]
+    ticket = parse_qs(urlsplit(new_ticket(api, device.id)["url"]).query)["ticket"][0]
 
     for path in ("/api/management/v1/useradm/users/me", f"{BASE}/{device.id}", f"{BASE}/{device.id}/connect"):
         assert http.get(path, headers={"Authorization": f"Bearer {ticket}"}).status_code == 401
@@ -108,7 +108,7 @@ def test_a_ticket_cannot_be_used_as_a_token(api, http, server, device, connected
 
 @pytest.mark.parametrize("forged", ["session", "device", "unsigned", "nonsense"])
 def test_other_tokens_cannot_be_used_as_a_ticket(api, device, connected, forged: str) -> None:
-    url = bought(api, device.id)["url"]
+    url = new_ticket(api, device.id)["url"]
     ticket = parse_qs(urlsplit(url).query)["ticket"][0]
     others = {
         "session": str(api.headers["Authorization"]).removeprefix("Bearer "),
@@ -121,7 +121,7 @@ def test_other_tokens_cannot_be_used_as_a_ticket(api, device, connected, forged:
 
 
 def test_a_ticket_ends_with_the_users_session(api, device, connected) -> None:
-    url = bought(api, device.id)["url"]
+    url = new_ticket(api, device.id)["url"]
     assert api.post("/api/management/v1/useradm/auth/logout").status_code == 202
 
     assert status_of(url) == 401

@@ -219,7 +219,7 @@ def test_no_mails_are_sent_about_a_decommissioned_device(server, monitored: Moni
     assert mailbox.mails == []
 
 
-def told(monitored: Monitored, mailbox: Mailbox) -> list[EmailMessage]:
+def mails_about(monitored: Monitored, mailbox: Mailbox) -> list[EmailMessage]:
     """The mails about this device; the schedule also sends those of other tests."""
     return [each for each in mailbox.mails if monitored.device.id in each["Subject"]]
 
@@ -235,7 +235,7 @@ def test_above_the_hourly_limit_mails_are_combined_in_a_digest(
     moment = Clock(monkeypatch)
     flip(monitored, 11)
     server.drain()
-    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS
+    assert len(mails_about(monitored, mailbox)) == limits.ALERT_MAILS
 
     moment.move(minutes=59)
     devicemonitor_service.tick(moment.time)
@@ -245,8 +245,8 @@ def test_above_the_hourly_limit_mails_are_combined_in_a_digest(
     devicemonitor_service.tick(moment.time)
     server.drain()
 
-    *_, digest = told(monitored, mailbox)
-    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 1
+    *_, digest = mails_about(monitored, mailbox)
+    assert len(mails_about(monitored, mailbox)) == limits.ALERT_MAILS + 1
     assert digest["Subject"] == f"6 more alerts on {monitored.device.id}"
     text = digest.get_content()
     assert f"In the last hour the state of alerts of device {monitored.device.id}" in text
@@ -254,7 +254,7 @@ def test_above_the_hourly_limit_mails_are_combined_in_a_digest(
     # The digest counts as the first mail of the next hour.
     flip(monitored, limits.ALERT_MAILS, start=11)
     server.drain()
-    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 1 + limits.ALERT_MAILS - 1
+    assert len(mails_about(monitored, mailbox)) == limits.ALERT_MAILS + 1 + limits.ALERT_MAILS - 1
     # All alerts are stored, whether mailed or not.
     assert len(monitored.alerts()) == 11 + limits.ALERT_MAILS
 
@@ -268,7 +268,7 @@ def test_an_hour_later_changes_are_mailed_immediately_again(
     moment.move(hours=1)
     flip(monitored, 2, start=limits.ALERT_MAILS)
     server.drain()
-    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 2
+    assert len(mails_about(monitored, mailbox)) == limits.ALERT_MAILS + 2
 
 
 def test_a_digest_lists_the_newest_changes(server, monitored: Monitored, mailbox: Mailbox, monkeypatch):
@@ -281,7 +281,7 @@ def test_a_digest_lists_the_newest_changes(server, monitored: Monitored, mailbox
     devicemonitor_service.tick(moment.time)
     server.drain()
 
-    _, digest = told(monitored, mailbox)
+    _, digest = mails_about(monitored, mailbox)
     assert digest["Subject"] == f"5 more alerts on {monitored.device.id}"
     text = digest.get_content()
     assert "The 2 oldest of these changes are left out." in text
@@ -293,7 +293,7 @@ def test_devices_are_counted_separately(server, monitored: Monitored, mailbox: M
     flip(monitored, limits.ALERT_MAILS + 2)
     flip(other, 1)
     server.drain()
-    assert len(told(other, mailbox)) == 1
+    assert len(mails_about(other, mailbox)) == 1
 
 
 def test_no_digest_is_sent_about_a_decommissioned_device(server, monitored: Monitored, mailbox: Mailbox, monkeypatch):
@@ -305,7 +305,7 @@ def test_no_digest_is_sent_about_a_decommissioned_device(server, monitored: Moni
     moment.move(hours=1)
     devicemonitor_service.tick(moment.time)
     server.drain()
-    assert [each["Subject"] for each in told(monitored, mailbox)[limits.ALERT_MAILS :]] == []
+    assert [each["Subject"] for each in mails_about(monitored, mailbox)[limits.ALERT_MAILS :]] == []
 
 
 def test_a_digest_stays_due_if_the_queue_fails(server, monitored: Monitored, mailbox: Mailbox, monkeypatch):
@@ -323,4 +323,4 @@ def test_a_digest_stays_due_if_the_queue_fails(server, monitored: Monitored, mai
             devicemonitor_service.tick(moment.time)
     devicemonitor_service.tick(moment.time)
     server.drain()
-    assert len(told(monitored, mailbox)) == limits.ALERT_MAILS + 1
+    assert len(mails_about(monitored, mailbox)) == limits.ALERT_MAILS + 1

@@ -121,12 +121,12 @@ def test_an_unescaped_plus_sign_in_a_time():
     assert rules.read_time("1970-01-01T01:00:01 01:00", "issued_after") == 1000
 
 
-def stands(**known: Any) -> Standing:
+def alert_state(**known: Any) -> Standing:
     return Standing(subjects={key: rules.Known(*value) for key, value in known.items()})
 
 
 def test_the_latest_alerts_are_sorted_by_time():
-    standing = stands(a=(Level.OK, 3, 0), b=(Level.CRITICAL, 2, 1), c=(Level.CRITICAL, 1, 2))
+    standing = alert_state(a=(Level.OK, 3, 0), b=(Level.CRITICAL, 2, 1), c=(Level.CRITICAL, 1, 2))
 
     def found(level: Level, window: Window) -> list[int]:
         return [known.slot for known in rules.latest(standing, at_least=level, window=window)]

@@ -37,7 +37,7 @@ def kid(token: str) -> str:
     return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
 
 
-def holds(http: httpx2.Client, token: str) -> bool:
+def is_accepted(http: httpx2.Client, token: str) -> bool:
     """Whether the server accepts a user's token."""
     answer = http.get(ME, headers=bearer(token))
     assert answer.status_code in (200, 401), answer.text
@@ -63,7 +63,7 @@ def test_the_signing_key_is_rotated_and_a_leaked_one_is_withdrawn(site: Site, ac
         until("tokens of the new key", lambda: signed(scout) == new_key)
         new = account.log_in(http)
         assert (kid(new), kid(old) != new_key) == (new_key, True)
-        assert holds(http, old)
+        assert is_accepted(http, old)
         assert device.poll().status_code == 204, "a token of the previous key is valid until it expires"
         assert device.auth().status_code == 200
         assert device.token is not None
@@ -72,7 +72,7 @@ def test_the_signing_key_is_rotated_and_a_leaked_one_is_withdrawn(site: Site, ac
         dead = [old, new]
         last_key = site.manage("signing-key", "rotate", "--withdraw-old")["kid"]
 
-        until("tokens of older keys are invalid", lambda: not any(holds(http, each) for each in dead))
+        until("tokens of older keys are invalid", lambda: not any(is_accepted(http, each) for each in dead))
         assert device.poll().status_code == 401
         assert device.auth().status_code == 200, "a device gets a new token without help"
         assert device.poll().status_code == 204

@@ -60,7 +60,7 @@ def alert(number: int) -> NewAlert:
     return NewAlert(name="a", level=Level.CRITICAL, subject=subject, timestamp="2026-01-01T00:00:00Z")
 
 
-def hand_on(size: int, own: int) -> None:
+def grant_rights(size: int, own: int) -> None:
     """Rights that end at groups and tags are handed on by somebody who has them by ``own`` grants."""
     groups, tags = many(size, "g"), many(size, "t")
     may = frozenset({Permission.DEPLOYMENTS_MANAGE})
@@ -92,8 +92,8 @@ PARTS: dict[str, Callable[[int], object]] = {
     "s5-metadata": lambda size: parse_bytes(
         upload(["pi"], PayloadSpec("m", metadata={key: [{}] for key in many(size)}))
     ),
-    "s5-groups-and-tags-of-rights": lambda size: hand_on(size, 1),
-    "s5-groups-and-tags-of-rights-by-several-roles": lambda size: hand_on(size, 3),
+    "s5-groups-and-tags-of-rights": lambda size: grant_rights(size, 1),
+    "s5-groups-and-tags-of-rights-by-several-roles": lambda size: grant_rights(size, 3),
     "fields-of-a-form": lambda size: quietly(
         lambda: form_of(form(*((each, b"x") for each in many(size)), ("artifact", b"f")))
     ),

@@ -84,7 +84,7 @@ def rest(sent: Sent) -> Event:
     return echo(sent.rest(ROUTES), None)
 
 
-def through(event: Event) -> Event:
+def serve_event(event: Event) -> Event:
     return gateway_events.serve(event, ROUTES, lambda call: echo(call, None))
 
 
@@ -96,7 +96,7 @@ def plain(result: Event) -> tuple[int, dict[str, list[str]], Any]:
     return result["statusCode"], lines, base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
 
 
-def all_doors(sent: Sent) -> list[Event]:
+def other_gateways(sent: Sent) -> list[Event]:
     return [sent.http_api(), sent.balancer()]
 
 
@@ -137,28 +137,28 @@ def test_a_request_is_the_same_through_every_gateway(
     wanted = plain(rest(sent))
 
     assert wanted[0] == 207
-    for event in all_doors(sent):
-        assert plain(through(event)) == wanted
+    for event in other_gateways(sent):
+        assert plain(serve_event(event)) == wanted
 
 
 @given(ids=st.lists(segments.filter(lambda text: not set(text) & set("/%")), min_size=1, max_size=2))
 def test_a_path_decoded_by_an_http_api_is_found_as_well(ids: list[str]) -> None:
     path = "/devices/" + "/groups/".join(quote(each, safe="") for each in ids)
 
-    status, _, body = plain(through(Sent("GET", path).http_api(decoded=True)))
+    status, _, body = plain(serve_event(Sent("GET", path).http_api(decoded=True)))
 
     assert status == 207
     assert json.loads(body)["resource"] == ("/devices/special" if ids == ["special"] else ROUTES.find(path).template)  # type: ignore[union-attr]
 
 
 def test_a_static_path_takes_precedence_over_a_variable() -> None:
-    for event in all_doors(Sent("PUT", "/devices/special")):
-        assert json.loads(through(event)["body"])["resource"] == "/devices/special"
+    for event in other_gateways(Sent("PUT", "/devices/special")):
+        assert json.loads(serve_event(event)["body"])["resource"] == "/devices/special"
 
 
 def test_binary_answers_are_unchanged() -> None:
-    for event in all_doors(Sent("GET", "/file", headers={"accept": ["application/octet-stream"]})):
-        result = through(event)
+    for event in other_gateways(Sent("GET", "/file", headers={"accept": ["application/octet-stream"]})):
+        result = serve_event(event)
 
         assert result["isBase64Encoded"] is True
         assert plain(result)[2] == bytes(range(256))
@@ -167,7 +167,7 @@ def test_binary_answers_are_unchanged() -> None:
 def test_a_load_balancer_without_multi_value_headers_gets_single_ones() -> None:
     sent = Sent("GET", "/devices/a%2Fb", "q=%C3%A9+x&q=2", {"x-own": ["1"]})
 
-    result = through(sent.balancer(several=False))
+    result = serve_event(sent.balancer(several=False))
 
     assert result["headers"]["X-Seen"] == "one, two"
     assert "multiValueHeaders" not in result
@@ -188,8 +188,8 @@ def test_a_load_balancer_without_multi_value_headers_gets_single_ones() -> None:
 def test_unknown_paths_and_methods_are_refused_as_by_mender(
     method: str, path: str, status: int, error: str, allow: list[str] | None
 ) -> None:
-    for event in all_doors(Sent(method, path, headers={"X-MEN-RequestID": ["mine"]})):
-        answered, lines, body = plain(through(event))
+    for event in other_gateways(Sent(method, path, headers={"X-MEN-RequestID": ["mine"]})):
+        answered, lines, body = plain(serve_event(event))
 
         assert answered == status
         assert json.loads(body) == {"error": error, "request_id": "mine"}
@@ -200,15 +200,15 @@ def test_unknown_paths_and_methods_are_refused_as_by_mender(
 
 def test_a_path_outside_of_the_api_gets_404() -> None:
     for path in ("/", "/apidevices/a", "/devices/a", "/api", ""):
-        for event in all_doors(Sent("GET", "/devices/a")):
-            assert through(event | {"path": path})["statusCode"] == 404
+        for event in other_gateways(Sent("GET", "/devices/a")):
+            assert serve_event(event | {"path": path})["statusCode"] == 404
 
 
 def test_head_has_no_body_and_options_lists_the_methods() -> None:
-    for event in all_doors(Sent("HEAD", "/devices/a")):
-        assert plain(through(event))[::2] == (207, b"")
-    for event in all_doors(Sent("OPTIONS", "/devices/special")):
-        status, lines, _ = plain(through(event))
+    for event in other_gateways(Sent("HEAD", "/devices/a")):
+        assert plain(serve_event(event))[::2] == (207, b"")
+    for event in other_gateways(Sent("OPTIONS", "/devices/special")):
+        status, lines, _ = plain(serve_event(event))
         assert (status, lines["allow"]) == (200, ["GET", "OPTIONS", "PUT"])
 
 

@@ -18,7 +18,7 @@ from infra.local.testing import LocalServer
 from tests.all_routes.table import routes
 from tests.http.events import CLIENT, Sent
 from tests.http.test_gateways import names as parameters
-from tests.http.test_gateways import plain, segments, through
+from tests.http.test_gateways import plain, segments, serve_event
 
 Event = dict[str, Any]
 
@@ -85,7 +85,7 @@ def is_answer(result: Event) -> bool:
 def test_any_request_from_a_load_balancer_is_answered(path: str, verb: str, more: Event, own: Event) -> None:
     event = {"requestContext": contexts["balancer"], "httpMethod": verb, "path": path, **more, **own}
 
-    result = through(event)
+    result = serve_event(event)
 
     assert is_answer(result)
     assert ("multiValueHeaders" in result) is ("headers" not in own)
@@ -95,7 +95,7 @@ def test_any_request_from_a_load_balancer_is_answered(path: str, verb: str, more
 def test_any_request_from_an_http_api_is_answered(path: str, verb: str, more: Event, own: Event) -> None:
     event = {"requestContext": contexts["http_api"], "httpMethod": verb, "path": path, "version": "1.0", **more, **own}
 
-    assert is_answer(through(event))
+    assert is_answer(serve_event(event))
 
 
 @pytest.mark.parametrize(
@@ -123,13 +123,13 @@ def test_the_callers_address_is_the_one_that_the_load_balancer_added(lines: list
     for name in ("x-forwarded-for", "X-Forwarded-For"):
         event["multiValueHeaders"] = {name: lines, "x-real-ip": ["203.0.113.66"]}
 
-        assert json.loads(through(event)["body"])["client"] == client
+        assert json.loads(serve_event(event)["body"])["client"] == client
 
 
 def test_cookies_may_be_in_several_headers() -> None:
     event = Sent("GET", "/devices/a", headers={"cookie": ["JWT=token", "theme=dark"]}).balancer()
 
-    assert json.loads(through(event)["body"])["headers"]["cookie"] == "JWT=token; theme=dark"
+    assert json.loads(serve_event(event)["body"])["headers"]["cookie"] == "JWT=token; theme=dark"
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -34,7 +34,7 @@ def sweep(case: Callable[[], Callable[[], Any]], *, after: bool) -> int:
     raise AssertionError
 
 
-def told_of(hook: Hook, subject: str) -> list[str]:
+def events_of(hook: Hook, subject: str) -> list[str]:
     """The events of a device or deployment in order, without repeated deliveries."""
     with time_machine.travel(clock.now() + timedelta(minutes=5)):
         hook.server.workers.run_once()
@@ -57,7 +57,7 @@ def test_accepting_a_device(hooks: Hooks, world, after: bool):
 
     assert sweep(case, after=after) > 5
     for device_id in made:
-        assert told_of(hook, device_id) == NEW_DEVICE
+        assert events_of(hook, device_id) == NEW_DEVICE
 
 
 @pytest.mark.parametrize("after", WHEN)
@@ -78,7 +78,7 @@ def test_decommissioning_a_device(hooks: Hooks, world, server, after: bool):
 
     assert sweep(case, after=after) > 5
     for device_id in used:
-        assert told_of(hook, device_id) == ["device-decommissioned"]
+        assert events_of(hook, device_id) == ["device-decommissioned"]
     left = {device["id"] for device in world.api.get(DEVICES, params={"per_page": 500}).json()}
     assert left == set(made)
 
@@ -99,7 +99,7 @@ def test_creating_a_deployment(hooks: Hooks, world, after: bool):
     listed = world.api.get("/api/management/v1/deployments/deployments", params={"per_page": 500}).json()
     assert sorted(each["name"] for each in listed) == sorted(names)
     for each in listed:
-        assert told_of(hook, each["id"]) == ["deployment-created"]
+        assert events_of(hook, each["id"]) == ["deployment-created"]
 
 
 @pytest.mark.parametrize("after", WHEN)
@@ -116,7 +116,7 @@ def test_finishing_a_deployment(hooks: Hooks, world, after: bool):
 
     assert sweep(case, after=after) > 2
     for deployment in made:
-        assert sorted(told_of(hook, deployment)) == [
+        assert sorted(events_of(hook, deployment)) == [
             "deployment-created",
             "deployment-device-finished",
             "deployment-finished",
@@ -132,7 +132,7 @@ def test_delivering_events(hooks: Hooks, world, tenant, monkeypatch, after: bool
             device = world.device()
         with power_cut(number, answered=after) as cut, suppress(PowerCutError):
             delivering.deliver(tenant.id, hook.id)
-        assert told_of(hook, device.id) == NEW_DEVICE
+        assert events_of(hook, device.id) == NEW_DEVICE
         assert list(outboxes.waiting(outboxes.Outbox(tenant.id, hook.id))) == []
         assert {status["success"] for status in hook.statuses()} == {True}
         if not cut.happened:

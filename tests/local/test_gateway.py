@@ -225,7 +225,7 @@ def test_concurrent_requests_are_separate(client: httpx2.Client) -> None:
 
 
 @pytest.fixture
-def impatient(stub: Stub) -> Iterator[str]:
+def short_timeout(stub: Stub) -> Iterator[str]:
     """The stub app behind a gateway that waits only briefly, without TLS."""
     server = Server("127.0.0.1", 0)
     server.start(Gateway(stub.app, limits=Limits(handler=0.1)))
@@ -233,10 +233,10 @@ def impatient(stub: Stub) -> Iterator[str]:
     server.stop()
 
 
-def test_a_handler_that_takes_too_long_is_504(impatient: str, stub: Stub) -> None:
+def test_a_handler_that_takes_too_long_is_504(short_timeout: str, stub: Stub) -> None:
     stub.release.clear()
 
-    answer = httpx2.get(f"{impatient}/api/slow", trust_env=False)
+    answer = httpx2.get(f"{short_timeout}/api/slow", trust_env=False)
 
     stub.release.set()
     assert answer.status_code == 504

@@ -29,7 +29,7 @@ DEPLOYMENTS = "/api/management/v1/deployments"
 
 
 @pytest.fixture(autouse=True)
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server without caches, which sees switches at once."""
     known = replace(settings.current(), control_cache=0.0)
     monkeypatch.setattr(settings, "current", lambda: known)

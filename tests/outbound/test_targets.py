@@ -36,7 +36,7 @@ def shorter_forms(address: IPv4Address) -> list[str]:
     return forms + [f"{form}." for form in forms]
 
 
-def disguises(address: IPv4Address) -> list[IPv4Address | IPv6Address]:
+def ipv6_forms(address: IPv4Address) -> list[IPv4Address | IPv6Address]:
     """IPv6 addresses that contain an IPv4 address."""
     tail = int(address)
     return [
@@ -51,10 +51,10 @@ def disguises(address: IPv4Address) -> list[IPv4Address | IPv6Address]:
 
 @given(private_v4)
 def test_non_public_addresses_are_refused_in_every_notation(address: IPv4Address) -> None:
-    for each in [address, *disguises(address)]:
+    for each in [address, *ipv6_forms(address)]:
         with pytest.raises(Refused):
             check(each)
-    for host in (str(address), *shorter_forms(address), *(f"[{each}]" for each in disguises(address))):
+    for host in (str(address), *shorter_forms(address), *(f"[{each}]" for each in ipv6_forms(address))):
         with pytest.raises(Refused):
             parse(f"http://{host}/")
 
@@ -64,7 +64,7 @@ def test_public_addresses_are_accepted_in_one_notation(address: IPv4Address) -> 
     for host in shorter_forms(address):
         with pytest.raises(Refused):
             parse(f"http://{host}/")
-    for each in disguises(address):
+    for each in ipv6_forms(address):
         with pytest.raises(Refused):
             check(each)
 

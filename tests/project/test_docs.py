@@ -95,14 +95,14 @@ def test_settings_exist(page: Path) -> None:
 @pages
 def test_the_admins_commands_are_valid(page: Path) -> None:
     for words, is_whole in commands(page.read_text()):
-        wrong = complaint(words, is_whole=is_whole)
+        wrong = command_error(words, is_whole=is_whole)
 
         assert wrong is None, f"{words}: {wrong}"
 
 
 @pytest.mark.parametrize("line", ["tenant bogus", "tenant list --bogus", "user create", "tenant show 1 2"])
 def test_invalid_commands_are_detected(line: str) -> None:
-    assert complaint(line.split(), is_whole=True)
+    assert command_error(line.split(), is_whole=True)
 
 
 def commands(text: str) -> Iterator[tuple[list[str], bool]]:
@@ -113,7 +113,7 @@ def commands(text: str) -> Iterator[tuple[list[str], bool]]:
         yield shlex.split(line), False
 
 
-def complaint(words: list[str], *, is_whole: bool) -> str | None:
+def command_error(words: list[str], *, is_whole: bool) -> str | None:
     """What the command line has to say against a command, which is not run; None: nothing."""
     try:
         parse(words)

@@ -65,7 +65,7 @@ def others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 @pytest.fixture
-def hurry(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeout(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls have a timeout of two seconds, after which the gateway answers 504, as on AWS."""
     monkeypatch.setattr(server.gateway, "_limits", replace(server.gateway._limits, handler=2.0))
 
@@ -102,7 +102,7 @@ def test_callers_refused_together_get_different_retry_times(device: Device, stag
     assert len({device.poll().headers["Retry-After"] for _ in range(20)}) > 3
 
 
-@pytest.mark.usefixtures("hurry")
+@pytest.mark.usefixtures("short_timeout")
 def test_a_dynamodb_that_does_not_answer_is_abandoned_before_the_timeout(device: Device, stage: Stage, dynamodb):
     dynamodb(Patience())  # would otherwise wait 10 s
     stage.will(*[say_nothing] * 9)
@@ -125,7 +125,7 @@ def test_a_log_is_stored_even_if_s3_is_slow_at_first(world: World, device: Devic
 
 
 @pytest.mark.parametrize("play", [SLOW_DOWN, say_nothing], ids=["slow", "silent"])
-@pytest.mark.usefixtures("hurry")
+@pytest.mark.usefixtures("short_timeout")
 def test_no_partial_log_is_stored_if_s3_fails(world: World, device: Device, stage: Stage, others, play):
     world.upload("v1")
     deployment = world.deploy("v1", [device.id])

@@ -19,13 +19,13 @@ tenants = parts.map(TenantId)
 
 
 @st.composite
-def kin(draw: st.DrawFn) -> tuple[str, str]:
+def similar_parts(draw: st.DrawFn) -> tuple[str, str]:
     """Two parts, one often a prefix of the other or different only at the end."""
     one = draw(parts)
     return one, draw(parts | parts.map(lambda more: one + more) | st.just(one[: len(one) // 2]))
 
 
-@given(kin(), st.lists(parts, max_size=3), st.lists(parts, max_size=2))
+@given(similar_parts(), st.lists(parts, max_size=3), st.lists(parts, max_size=2))
 @example(("a", "a#D"), ["D"], [])
 @example(("a", "a%23D"), ["#D"], [])
 @example(("", "#"), ["", ""], [""])
@@ -55,7 +55,7 @@ def test_different_parts_make_different_keys(one: list[str], other: list[str], t
         assert keys.shared("KIND", *one) != keys.shared("KIND", *other)
 
 
-@given(kin())
+@given(similar_parts())
 @example(("x" * 5000, "x" * 5000 + "y"))
 @example(("#" * 200, "#" * 201))
 @example(("é" * 301, "é" * 302))

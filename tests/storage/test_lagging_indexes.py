@@ -19,7 +19,7 @@ from tests.conftest import PASSWORD
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
 from tests.simulator.artifacts import build_artifact
 from tests.simulator.device import Device
-from tests.support.lag import lagging
+from tests.support.lag import stale_indexes
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant as TenantRecord
@@ -39,7 +39,7 @@ def world(api: httpx2.Client, http: httpx2.Client, tenant: TenantRecord) -> Worl
 @pytest.fixture
 def behind() -> Iterator[None]:
     """No index is ever updated."""
-    with lagging(empty=True):
+    with stale_indexes(empty=True):
         yield
 
 
@@ -132,7 +132,7 @@ def test_lists_skip_deleted_items(server: LocalServer, world: World):
         for route in routes(server.app)
         if route.spec.method == "GET" and route.spec.auth is Auth.USER and not route.variables
     ]
-    with lagging():
+    with stale_indexes():
         shown = {uri: world.api.get(uri).status_code for uri in lists}
         world.abort(mine.deployment)
         for place in (

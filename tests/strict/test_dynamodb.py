@@ -259,7 +259,7 @@ FINE: list[Request] = [
 ]
 
 
-def judged(request: Request) -> set[Rule]:
+def violations(request: Request) -> set[Rule]:
     found = Found()
     checker = Checker(found)
     checker.call("dynamodb", "CreateTable", TABLE)
@@ -272,12 +272,12 @@ def judged(request: Request) -> set[Rule]:
     [pytest.param(rule, request, id=f"{rule.name}-{at}") for at, (rule, request) in enumerate(BROKEN)],
 )
 def test_a_request_that_dynamodb_would_refuse_is_found(rule: Rule, request_: Request):
-    assert rule in judged(request_)
+    assert rule in violations(request_)
 
 
 @pytest.mark.parametrize("request_", FINE, ids=[f"{each[0]}-{at}" for at, each in enumerate(FINE)])
 def test_a_valid_request_to_dynamodb_is_accepted(request_: Request):
-    assert judged(request_) == set()
+    assert violations(request_) == set()
 
 
 def test_an_index_added_later_is_known():

@@ -101,7 +101,7 @@ FINE: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def judged(*calls: tuple[str, str, dict[str, Any]]) -> set[Rule]:
+def violations(*calls: tuple[str, str, dict[str, Any]]) -> set[Rule]:
     found = Found()
     checker = Checker(found)
     for call in calls:
@@ -114,12 +114,12 @@ def judged(*calls: tuple[str, str, dict[str, Any]]) -> set[Rule]:
     [pytest.param(*case, id=f"{case[0].name}-{at}") for at, case in enumerate(BROKEN)],
 )
 def test_a_request_that_aws_would_refuse_is_found(rule: Rule, service: str, operation: str, params: dict[str, Any]):
-    assert rule in judged((service, operation, params))
+    assert rule in violations((service, operation, params))
 
 
 @pytest.mark.parametrize(("service", "operation", "params"), FINE)
 def test_a_valid_request_is_accepted(service: str, operation: str, params: dict[str, Any]):
-    assert judged((service, operation, params)) == set()
+    assert violations((service, operation, params)) == set()
 
 
 @pytest.mark.parametrize(("first", "expected"), [(5 * 2**20, set()), (5 * 2**20 - 1, {Rule.S3_PART})])
@@ -128,7 +128,7 @@ def test_parts_except_the_last_have_at_least_five_mebibytes(first: int, expected
         ("s3", "UploadPart", {**PART, "PartNumber": 1 + at, "Body": b"x" * size}) for at, size in enumerate((first, 1))
     ]
 
-    assert judged(*parts, ("s3", "CompleteMultipartUpload", completed(1, 2))) == expected
+    assert violations(*parts, ("s3", "CompleteMultipartUpload", completed(1, 2))) == expected
 
 
 def over_http(service: str, *request: Any, **headers: str) -> set[Rule]:

@@ -14,7 +14,7 @@ from chalicelib.storage import connection
 
 
 @contextmanager
-def lagging(*, empty: bool = False) -> Iterator[None]:
+def stale_indexes(*, empty: bool = False) -> Iterator[None]:
     """Let every index repeat its first answer, or with ``empty`` answer as if nothing had been written."""
     shared = connection.shared()
     real = shared.dispatch
@@ -41,7 +41,7 @@ Key = tuple[str, str]
 def behind() -> Iterator[dict[Key, dict[str, Any] | None]]:
     """Let eventually consistent reads of tables and indexes not see writes during the block.
 
-    The result has the written items as they were before. A lagging query does not return
+    The result has the written items as they were before. A stale_indexes query does not return
     deleted items.
     """
     shared = connection.shared()

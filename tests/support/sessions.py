@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import httpx2
 
 
-def let_age(client: httpx2.Client) -> None:
+def age_session(client: httpx2.Client) -> None:
     """Make the sign-in of a client's session just too old for changing credentials without the password."""
     claims = jwt.decode(client.headers["Authorization"].split()[1], options={"verify_signature": False})
     then = clock.now() - timedelta(seconds=limits.RECENT_SIGN_IN + 1)

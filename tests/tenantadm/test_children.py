@@ -36,7 +36,7 @@ def provider(server) -> Tenant:
 
 
 @pytest.fixture
-def boss(sign_in: SignIn, provider: Tenant) -> httpx2.Client:
+def provider_admin(sign_in: SignIn, provider: Tenant) -> httpx2.Client:
     """A client of the provider's administrator."""
     return sign_in(provider)
 
@@ -45,10 +45,10 @@ def email() -> str:
     return f"{uuid.uuid4().hex}@example.com"
 
 
-def make(boss: httpx2.Client, **more: Any) -> str:
+def make(provider_admin: httpx2.Client, **more: Any) -> str:
     """Create a child tenant; returns its id."""
     body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, **more}
-    answer = boss.post(TENANTS, json=body)
+    answer = provider_admin.post(TENANTS, json=body)
     assert answer.status_code == 202, answer.text
     return answer.headers["Location"].rsplit("/", 1)[-1]
 
@@ -60,9 +60,9 @@ def by_tier(**limits: int) -> dict[str, Any]:
 class TestCreation:
     """A child tenant is created with its first user."""
 
-    def test_its_administrator_can_sign_in(self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant):
+    def test_its_administrator_can_sign_in(self, provider_admin: httpx2.Client, http: httpx2.Client, provider: Tenant):
         address = email()
-        made = make(boss, name="New", admin={"email": address, "password": PASSWORD}, device_limit=3)
+        made = make(provider_admin, name="New", admin={"email": address, "password": PASSWORD}, device_limit=3)
 
         token = http.post(LOGIN, auth=(address, PASSWORD)).text
         shown = http.get(ME, headers={"Authorization": f"Bearer {token}"}, params={"tiers": "true"}).json()
@@ -71,8 +71,8 @@ class TestCreation:
         values = {name: limit["value"] for name, limit in shown["device_limits"].items()}
         assert values == {"max_devices": 3, "max_micro_devices": -1, "max_system_devices": -1}
 
-    def test_limits_that_are_not_given_are_zero_if_the_provider_is_limited(self, boss: httpx2.Client):
-        assert service.get_tenant(TenantId(make(boss))).devices == PerTier(0, -1, -1)
+    def test_limits_that_are_not_given_are_zero_if_the_provider_is_limited(self, provider_admin: httpx2.Client):
+        assert service.get_tenant(TenantId(make(provider_admin))).devices == PerTier(0, -1, -1)
 
     def test_only_by_a_service_provider(self, api: httpx2.Client):
         body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}}
@@ -98,118 +98,132 @@ class TestCreation:
             ({"admin": {"email": "c@example.com", "send_reset_password": True}}, 422),
         ],
     )
-    def test_invalid_children_are_refused(self, boss: httpx2.Client, wrong: dict[str, Any], status: int):
+    def test_invalid_children_are_refused(self, provider_admin: httpx2.Client, wrong: dict[str, Any], status: int):
         body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, **wrong}
 
-        assert boss.post(TENANTS, json=body).status_code == status
-        assert boss.get(TENANTS).json() == []
+        assert provider_admin.post(TENANTS, json=body).status_code == status
+        assert provider_admin.get(TENANTS).json() == []
 
-    def test_a_used_address_is_refused(self, boss: httpx2.Client):
+    def test_a_used_address_is_refused(self, provider_admin: httpx2.Client):
         address = email()
-        make(boss, admin={"email": address, "password": PASSWORD})
+        make(provider_admin, admin={"email": address, "password": PASSWORD})
 
-        again = boss.post(TENANTS, json={"name": "Other", "admin": {"email": address, "password": PASSWORD}})
+        again = provider_admin.post(TENANTS, json={"name": "Other", "admin": {"email": address, "password": PASSWORD}})
 
         assert again.status_code == 409
-        assert len(boss.get(TENANTS).json()) == 1
+        assert len(provider_admin.get(TENANTS).json()) == 1
 
-    def test_limits_above_those_of_the_provider_are_refused(self, boss: httpx2.Client, monkeypatch: pytest.MonkeyPatch):
+    def test_limits_above_those_of_the_provider_are_refused(
+        self, provider_admin: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setattr(limits, "TENANT_CHILDREN", 1)
-        make(boss)
+        make(provider_admin)
 
         body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}}
-        assert boss.post(TENANTS, json=body).status_code == 422
+        assert provider_admin.post(TENANTS, json=body).status_code == 422
 
 
 class TestList:
     """Page by page, oldest first."""
 
-    def test_pages(self, boss: httpx2.Client):
-        made = [make(boss, name=f"Child {number}") for number in range(12)]
+    def test_pages(self, provider_admin: httpx2.Client):
+        made = [make(provider_admin, name=f"Child {number}") for number in range(12)]
 
-        first, second = boss.get(TENANTS), boss.get(TENANTS, params={"page": 2, "per_page": 10})
+        first, second = provider_admin.get(TENANTS), provider_admin.get(TENANTS, params={"page": 2, "per_page": 10})
 
         assert [each["id"] for each in first.json()] == made[:10]
         assert [each["id"] for each in second.json()] == made[10:]
         assert first.headers["X-Total-Count"] == second.headers["X-Total-Count"] == "12"
         assert any('rel="next"' in line for line in first.headers.get_list("link"))
         assert "tenant_token" not in first.json()[0]
-        assert boss.get(TENANTS, params={"per_page": 0}).status_code == 400
-        assert "device_limits" in boss.get(TENANTS, params={"tiers": "true"}).json()[0]
+        assert provider_admin.get(TENANTS, params={"per_page": 0}).status_code == 400
+        assert "device_limits" in provider_admin.get(TENANTS, params={"tiers": "true"}).json()[0]
 
 
 class TestLimits:
     """Limits of children are subtracted from those of their provider."""
 
-    def test_they_are_subtracted_from_the_provider_and_returned(self, boss: httpx2.Client, provider: Tenant):
-        first = make(boss, device_limit=6)
+    def test_they_are_subtracted_from_the_provider_and_returned(self, provider_admin: httpx2.Client, provider: Tenant):
+        first = make(provider_admin, device_limit=6)
         assert (
-            boss.post(
+            provider_admin.post(
                 TENANTS, json={"name": "Too much", "admin": {"email": email(), "password": PASSWORD}, "device_limit": 5}
             ).status_code
             == 422
         )
-        second = make(boss, device_limit=4)
+        second = make(provider_admin, device_limit=4)
 
-        assert boss.put(f"{TENANTS}/{first}/child", json={"device_limit": 7}).status_code == 422
-        assert boss.put(f"{TENANTS}/{first}/child", json={"name": "Less", "device_limit": 1}).status_code == 204
-        assert boss.put(f"{TENANTS}/{second}/child", json={"device_limits": by_tier(max_devices=9)}).status_code == 204
+        assert provider_admin.put(f"{TENANTS}/{first}/child", json={"device_limit": 7}).status_code == 422
+        assert (
+            provider_admin.put(f"{TENANTS}/{first}/child", json={"name": "Less", "device_limit": 1}).status_code == 204
+        )
+        assert (
+            provider_admin.put(f"{TENANTS}/{second}/child", json={"device_limits": by_tier(max_devices=9)}).status_code
+            == 204
+        )
 
         assert service.get_tenant(provider.id).given == PerTier(10)
-        shown = {each["id"]: (each["name"], each["device_limit"]) for each in boss.get(TENANTS).json()}
+        shown = {each["id"]: (each["name"], each["device_limit"]) for each in provider_admin.get(TENANTS).json()}
         assert shown == {first: ("Less", 1), second: ("Child", 9)}
 
     def test_the_provider_can_accept_the_remaining_devices(
-        self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant
+        self, provider_admin: httpx2.Client, http: httpx2.Client, provider: Tenant
     ):
-        make(boss, device_limit=9)
-        world = World(boss, http, provider.tenant_token)
+        make(provider_admin, device_limit=9)
+        world = World(provider_admin, http, provider.tenant_token)
         world.device()
 
         with pytest.raises(AssertionError, match="maximum number of accepted devices"):
             world.device()
 
     def test_accepted_devices_of_the_provider_cannot_be_given_away(
-        self, boss: httpx2.Client, http: httpx2.Client, provider: Tenant
+        self, provider_admin: httpx2.Client, http: httpx2.Client, provider: Tenant
     ):
-        World(boss, http, provider.tenant_token).device()
+        World(provider_admin, http, provider.tenant_token).device()
 
         body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, "device_limit": 10}
-        refused = boss.post(TENANTS, json=body)
+        refused = provider_admin.post(TENANTS, json=body)
 
         assert (refused.status_code, "at most 9" in refused.text) == (422, True)
 
-    def test_the_admin_cannot_lower_the_limit_below_the_childrens_shares(self, boss: httpx2.Client, provider: Tenant):
-        make(boss, device_limit=6)
+    def test_the_admin_cannot_lower_the_limit_below_the_childrens_shares(
+        self, provider_admin: httpx2.Client, provider: Tenant
+    ):
+        make(provider_admin, device_limit=6)
 
         with pytest.raises(Unprocessable, match="its children have 6"):
             service.set_limits(provider.id, max_devices=5)
         service.set_limits(provider.id, max_devices=6)
 
     def test_returned_limits_are_accepted_in_any_case(
-        self, server, boss: httpx2.Client, http: httpx2.Client, provider: Tenant, monkeypatch: pytest.MonkeyPatch
+        self,
+        server,
+        provider_admin: httpx2.Client,
+        http: httpx2.Client,
+        provider: Tenant,
+        monkeypatch: pytest.MonkeyPatch,
     ):
-        child = make(boss, device_limit=4)
-        world = World(boss, http, provider.tenant_token)
+        child = make(provider_admin, device_limit=4)
+        world = World(provider_admin, http, provider.tenant_token)
         for _ in range(5):
             world.device()
         service.set_limits(provider.id, max_devices=4)  # 5 and 4 are more than the limit and are kept
 
-        assert boss.put(f"{TENANTS}/{child}/child", json={"device_limit": 5}).status_code == 422
-        assert boss.put(f"{TENANTS}/{child}/child", json={"device_limit": 3}).status_code == 204
+        assert provider_admin.put(f"{TENANTS}/{child}/child", json={"device_limit": 5}).status_code == 422
+        assert provider_admin.put(f"{TENANTS}/{child}/child", json={"device_limit": 3}).status_code == 204
         known = replace(settings.current(), removal_settle=0)
         monkeypatch.setattr(settings, "current", lambda: known)
-        assert boss.post(f"{TENANTS}/{child}/remove/start").status_code == 202
-        [shown] = boss.get(TENANTS).json()
+        assert provider_admin.post(f"{TENANTS}/{child}/remove/start").status_code == 202
+        [shown] = provider_admin.get(TENANTS).json()
         assert (shown["status"], shown["removing"]) == ("suspended", True)
         server.drain()
         assert service.get_tenant(provider.id).given == PerTier()
-        assert boss.get(TENANTS).json() == []
+        assert provider_admin.get(TENANTS).json() == []
 
-    def test_concurrent_changes_do_not_exceed_the_total(self, boss: httpx2.Client, provider: Tenant):
+    def test_concurrent_changes_do_not_exceed_the_total(self, provider_admin: httpx2.Client, provider: Tenant):
         def one(_: int) -> int:
             body = {"name": "Child", "admin": {"email": email(), "password": PASSWORD}, "device_limit": 2}
-            return boss.post(TENANTS, json=body).status_code
+            return provider_admin.post(TENANTS, json=body).status_code
 
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(one, range(8)))
@@ -222,19 +236,19 @@ class TestLimits:
 class TestStatus:
     """A provider suspends and activates its children."""
 
-    def test_suspended_and_back(self, boss: httpx2.Client, http: httpx2.Client):
+    def test_suspended_and_back(self, provider_admin: httpx2.Client, http: httpx2.Client):
         address = email()
-        child = make(boss, admin={"email": address, "password": PASSWORD})
+        child = make(provider_admin, admin={"email": address, "password": PASSWORD})
         token = http.post(LOGIN, auth=(address, PASSWORD)).text
         headers = {"Authorization": f"Bearer {token}"}
 
-        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "suspended"}).status_code == 202
+        assert provider_admin.put(f"{TENANTS}/{child}/status", json={"status": "suspended"}).status_code == 202
         assert http.get(ME, headers=headers).status_code == 401
-        assert boss.get(TENANTS).json()[0]["status"] == "suspended"
+        assert provider_admin.get(TENANTS).json()[0]["status"] == "suspended"
 
-        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "active"}).status_code == 202
+        assert provider_admin.put(f"{TENANTS}/{child}/status", json={"status": "active"}).status_code == 202
         assert http.get(ME, headers=headers).status_code == 200
-        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "gone"}).status_code == 400
+        assert provider_admin.put(f"{TENANTS}/{child}/status", json={"status": "gone"}).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -245,14 +259,14 @@ class TestStatus:
     ],
 )
 def test_other_tenants_get_404(
-    boss: httpx2.Client, provider: Tenant, sign_in: SignIn, method: str, path: str, body: dict[str, Any]
+    provider_admin: httpx2.Client, provider: Tenant, sign_in: SignIn, method: str, path: str, body: dict[str, Any]
 ):
     rival = service.create_tenant("Rival", service_provider=True)
     theirs = make(sign_in(rival))
     before = [service.get_tenant(each) for each in (rival.id, TenantId(theirs), provider.id)]
 
     def ask(tenant: str) -> tuple[int, str]:
-        answer = boss.request(method, f"{TENANTS}/{tenant}/{path}", json=body)
+        answer = provider_admin.request(method, f"{TENANTS}/{tenant}/{path}", json=body)
         return answer.status_code, answer.json()["error"]
 
     assert ask(theirs) == ask(rival.id) == ask(provider.id) == ask(UNKNOWN) == (404, "tenant not found")

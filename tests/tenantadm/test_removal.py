@@ -290,57 +290,61 @@ class TestCancelled:
 
     def test_a_cancellation_is_possible_once(self, sign_in: SignIn):
         provider = service.create_tenant("Provider", service_provider=True)
-        boss = sign_in(provider)
-        child = make(boss)
+        provider_admin = sign_in(provider)
+        child = make(provider_admin)
 
         assert (
-            boss.post(f"{TENANTS}/{provider.id}/cancel", json={"reason": "x", "current_password": PASSWORD}).status_code
+            provider_admin.post(
+                f"{TENANTS}/{provider.id}/cancel", json={"reason": "x", "current_password": PASSWORD}
+            ).status_code
             == 409
         )
-        assert boss.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 202
-        assert boss.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 409
-        assert boss.post(f"{TENANTS}/{child}/plan", json={"requested_plan": "os"}).status_code == 409
+        assert provider_admin.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 202
+        assert provider_admin.post(f"{TENANTS}/{child}/cancel", json={"reason": "x"}).status_code == 409
+        assert provider_admin.post(f"{TENANTS}/{child}/plan", json={"requested_plan": "os"}).status_code == 409
 
 
 class TestChildren:
     """A service provider can remove only its children."""
 
     @pytest.fixture
-    def boss(self, sign_in: SignIn) -> httpx2.Client:
+    def provider_admin(self, sign_in: SignIn) -> httpx2.Client:
         provider = service.create_tenant("Provider", service_provider=True, max_devices=10)
         return sign_in(provider)
 
-    def test_its_limits_return_to_the_provider(self, server: LocalServer, boss: httpx2.Client, settled: None):
-        child = make(boss, device_limit=10)
-        assert boss.delete(f"{TENANTS}/{child}").status_code == 405
-        boss.put(f"{TENANTS}/{child}/status", json={"status": "suspended"})
+    def test_its_limits_return_to_the_provider(self, server: LocalServer, provider_admin: httpx2.Client, settled: None):
+        child = make(provider_admin, device_limit=10)
+        assert provider_admin.delete(f"{TENANTS}/{child}").status_code == 405
+        provider_admin.put(f"{TENANTS}/{child}/status", json={"status": "suspended"})
 
-        assert boss.delete(f"{TENANTS}/{child}").status_code == 204
+        assert provider_admin.delete(f"{TENANTS}/{child}").status_code == 204
         server.drain()
 
-        assert boss.get(TENANTS).json() == []
-        assert boss.get(TENANTS).headers["X-Total-Count"] == "0"
+        assert provider_admin.get(TENANTS).json() == []
+        assert provider_admin.get(TENANTS).headers["X-Total-Count"] == "0"
         assert left(child) == Counter()
-        make(boss, device_limit=10)
+        make(provider_admin, device_limit=10)
 
-    def test_users_of_the_provider_who_work_there(self, server: LocalServer, boss: httpx2.Client, settled: None):
-        gone, stays = make(boss), make(boss)
+    def test_users_of_the_provider_who_work_there(
+        self, server: LocalServer, provider_admin: httpx2.Client, settled: None
+    ):
+        gone, stays = make(provider_admin), make(provider_admin)
         users = "/api/management/v1/useradm/users"
-        me = boss.get(f"{users}/me").json()["id"]
-        assert boss.post(f"{users}/{me}/assign", json={"tenant_ids": [gone, stays]}).status_code == 200
-        assert gone in boss.get(f"{users}/me").json()["tenant_ids"]
+        me = provider_admin.get(f"{users}/me").json()["id"]
+        assert provider_admin.post(f"{users}/{me}/assign", json={"tenant_ids": [gone, stays]}).status_code == 200
+        assert gone in provider_admin.get(f"{users}/me").json()["tenant_ids"]
 
-        boss.post(f"{TENANTS}/{gone}/remove/start")
+        provider_admin.post(f"{TENANTS}/{gone}/remove/start")
         server.drain()
 
         assert left(gone) == Counter()
-        assert boss.get(f"{users}/me").json()["tenant_ids"][1:] == [stays]
+        assert provider_admin.get(f"{users}/me").json()["tenant_ids"][1:] == [stays]
 
-    def test_an_active_child_cannot_be_removed(self, server: LocalServer, boss: httpx2.Client, settled: None):
-        child = make(boss)
+    def test_an_active_child_cannot_be_removed(self, server: LocalServer, provider_admin: httpx2.Client, settled: None):
+        child = make(provider_admin)
 
-        assert boss.post(f"{TENANTS}/{child}/remove/start").status_code == 202
-        assert boss.put(f"{TENANTS}/{child}/status", json={"status": "active"}).status_code == 409
+        assert provider_admin.post(f"{TENANTS}/{child}/remove/start").status_code == 202
+        assert provider_admin.put(f"{TENANTS}/{child}/status", json={"status": "active"}).status_code == 409
         server.drain()
 
         assert left(child) == Counter()
@@ -355,10 +359,10 @@ class TestChildren:
         ],
     )
     def test_other_tenants_get_404(
-        self, boss: httpx2.Client, tenant: Tenant, method: str, path: str, body: dict[str, Any] | None
+        self, provider_admin: httpx2.Client, tenant: Tenant, method: str, path: str, body: dict[str, Any] | None
     ):
         def ask(id: str) -> tuple[int, str]:
-            answer = boss.request(method, f"{TENANTS}/{id}{path}", json=body)
+            answer = provider_admin.request(method, f"{TENANTS}/{id}{path}", json=body)
             return answer.status_code, answer.json()["error"]
 
         assert ask(tenant.id) == ask(UNKNOWN) == (404, "tenant not found")

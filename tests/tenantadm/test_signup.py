@@ -194,10 +194,10 @@ class TestMails:
     def test_the_administrator_of_a_child_sets_the_first_password(
         self, server: LocalServer, http: httpx2.Client, box: Mailbox, sign_in: SignIn
     ):
-        boss = sign_in(service.create_tenant("Provider", service_provider=True))
+        provider_admin = sign_in(service.create_tenant("Provider", service_provider=True))
         address = f"{uuid.uuid4().hex}@example.com"
         body = {"name": "Child", "admin": {"email": address, "send_reset_password": True}}
-        assert boss.post(TENANTS, json=body).status_code == 202
+        assert provider_admin.post(TENANTS, json=body).status_code == 202
         server.drain()
 
         reset = {"secret_hash": box.secret(address), "password": PASSWORD}

@@ -51,7 +51,7 @@ def world(api: httpx2.Client, http: httpx2.Client, tenant: Tenant) -> World:
 
 
 @pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process without caches."""
     known = replace(settings.current(), control_cache=0.0)
     monkeypatch.setattr(settings, "current", lambda: known)
@@ -71,7 +71,7 @@ def _ends(link: ClientConnection) -> None:
         return
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("without_caches")
 @pytest.mark.parametrize("who", ["user", "device"])
 def test_an_open_terminal_is_closed(server, world: World, tenant: Tenant, who: str) -> None:
     device = world.device()
@@ -95,7 +95,7 @@ def test_an_open_terminal_is_closed(server, world: World, tenant: Tenant, who: s
                 user.recv(0)
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("without_caches")
 def test_new_websockets_are_refused(server, world: World, tenant: Tenant) -> None:
     device = world.device()
     assert device.token is not None
@@ -107,7 +107,7 @@ def test_new_websockets_are_refused(server, world: World, tenant: Tenant) -> Non
         assert refused.value.response.status_code == 401
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("without_caches")
 def test_a_terminal_in_another_tenant_is_closed(server, api, http, tenant: Tenant) -> None:
     """A service provider is suspended while its user works in a child tenant."""
     service.set_service_provider(tenant.id, enabled=True)

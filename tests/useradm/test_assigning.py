@@ -14,7 +14,7 @@ from chalicelib.roles.shapes import Role, Scope, ScopedSet
 from chalicelib.tenantadm import service
 from tests.conftest import PASSWORD
 from tests.support.probe import counted
-from tests.support.sessions import let_age
+from tests.support.sessions import age_session
 from tests.useradm.browser import BASE
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer, new_email
 
@@ -288,7 +288,7 @@ def test_switching_tenants_does_not_count_as_a_recent_sign_in(worker: Worker, ch
     place = "/api/management/v2/tenantadm/tenants/nothing/remove/start"
     fresh = worker.switch(child).text
     worker.http.headers.update(bearer(worker.token))
-    let_age(worker.http)
+    age_session(worker.http)
     old = worker.switch(child).text
 
     assert [worker.http.post(place, headers=bearer(token)).status_code for token in (fresh, old)] == [404, 403]

@@ -65,7 +65,7 @@ def of_no_key(claims: dict[str, Any]) -> str:
     return jwt.encode(claims, signing_keys.active().private, algorithm="RS256")
 
 
-def of_a_strangers_key(claims: dict[str, Any]) -> str:
+def of_an_unregistered_key(claims: dict[str, Any]) -> str:
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return jwt.encode(claims, stranger, algorithm="RS256", headers={"kid": signing_keys.active().kid})
 
@@ -119,7 +119,7 @@ def of_a_device(claims: dict[str, Any]) -> str:
         keyed_with_the_public_key,
         of_an_unknown_key,
         of_no_key,
-        of_a_strangers_key,
+        of_an_unregistered_key,
         of_another_algorithm,
         changed_after_signing,
         expired,

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def fleet(server: LocalServer) -> Iterator[Fleet]:
     """The data that the console shows. Tests may change only what they created."""
-    with fleets.furnished(server) as made:
+    with fleets.new_fleet(server) as made:
         yield made
 
 

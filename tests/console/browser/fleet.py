@@ -66,7 +66,7 @@ class Fleet:
 
 
 @contextmanager
-def furnished(server: LocalServer, domain: str = "") -> Iterator[Fleet]:
+def new_fleet(server: LocalServer, domain: str = "") -> Iterator[Fleet]:
     """Create a fleet in a new tenant; ``domain`` is that of its users' addresses."""
     tenant = tenants.create_tenant("Harbour Lights", service_provider=True)
     email = f"admin@{domain or f'{tenant.id}.example'}"

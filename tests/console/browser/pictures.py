@@ -13,7 +13,7 @@ from infra.paths import ROOT
 from tests.conftest import serving
 from tests.console.browser import running
 from tests.console.browser.checked_page import NARROW, WIDE, Console
-from tests.console.browser.fleet import furnished
+from tests.console.browser.fleet import new_fleet
 from tests.console.browser.screens import SCREENS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main() -> int:
 def take(names: Collection[str], *, docs: bool) -> None:
     """Take pictures of these screens."""
     ALL.mkdir(parents=True, exist_ok=True)
-    with serving() as server, furnished(server, "harbour.example") as fleet, sync_playwright() as playwright:
+    with serving() as server, new_fleet(server, "harbour.example") as fleet, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         state = running.signed_in(browser, server.url, fleet.email)
         for name in names:

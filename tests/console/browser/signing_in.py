@@ -80,7 +80,7 @@ def follow(console: Console, box: Mailbox, page: str, email: str, server: LocalS
     expect(console.page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def starts_set_up(console: Console, person: str) -> Phone:
+def begin_two_factor(console: Console, person: str) -> Phone:
     """Sign in and start setting up the second factor; returns the app with the key."""
     service.verify(person)
     outside(console, "/settings/profile")

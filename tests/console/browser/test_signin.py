@@ -17,13 +17,13 @@ from tests.console.browser.fleet import PASSWORD
 from tests.console.browser.signing_in import (
     LOGIN,
     SESSION,
+    begin_two_factor,
     follow,
     is_in,
     outside,
     recovery_codes,
     sign_in,
     sign_out,
-    starts_set_up,
     switch_on,
 )
 from tests.support.mailbox import of_server, use
@@ -61,7 +61,7 @@ def person(server: LocalServer) -> str:  # it runs
 def test_a_second_factor_is_set_up_and_asked_for(console_of: Callable[[str], Console], person: str) -> None:
     console = console_of("")
     page = console.page
-    phone = starts_set_up(console, person)
+    phone = begin_two_factor(console, person)
     console.button("Cancel").click()
     console.button("Go on with the set-up").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
@@ -88,7 +88,7 @@ def test_a_second_factor_is_set_up_and_asked_for(console_of: Callable[[str], Con
 def test_a_recovery_code_signs_in_without_the_phone(console_of: Callable[[str], Console], person: str) -> None:
     console = console_of("")
     page = console.page
-    phone = starts_set_up(console, person)
+    phone = begin_two_factor(console, person)
     first = switch_on(console, phone.code())
     console.says("10 recovery codes left")
     with console.refused("POST", r"/recovery-codes$", 403):

@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from tests.conftest import serving
 from tests.console.browser import running
 from tests.console.browser.checked_page import Console
-from tests.console.browser.fleet import furnished
+from tests.console.browser.fleet import new_fleet
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Response, StorageState
@@ -73,7 +73,7 @@ def main() -> int:
         sys.exit(f"not measured: {reason}")
     print("| screen | calls | kB of answers | kB of files | calls to refresh | kB | calls of Mender's UI |")
     print("|---|---|---|---|---|---|---|")
-    with serving() as server, furnished(server, "weights.example") as fleet, sync_playwright() as playwright:
+    with serving() as server, new_fleet(server, "weights.example") as fleet, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         state = running.signed_in(browser, server.url, fleet.email)
         device, deployment = fleet.devices[0].id, fleet.deployments["running"]
