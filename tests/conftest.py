@@ -1,4 +1,4 @@
-"""What tests of the whole server share: one server a session, a new tenant a test."""
+"""Fixtures for tests of the whole server: one server per session, a new tenant per test."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def entries(mine: Tenant) -> int:
 
 
 def problem_of(mine: Tenant, route: Route) -> str | None:
-    """What is wrong with the audit entries of a route; None if nothing is."""
+    """The error in the audit entries of a route; None if they are correct."""
     told = []
     for values, more in attempts(mine, route):
         before = entries(mine)

@@ -54,7 +54,7 @@ def server(own_server: LocalServer) -> LocalServer:
 
 
 def losses(mine: Tenant, route: Route) -> Iterator[str]:
-    """What is wrong with a route whose process dies after a write, for each of its writes, and then after none."""
+    """Kill the process after each write of a route in turn, and finally after none; returns what is wrong then."""
     for number in range(1, 10):
         for values, more in attempts(mine, route):
             before = entries(mine)

@@ -63,7 +63,7 @@ class TestTheStoreDoesNotAnswer:
 
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """Calls of the store since it stopped answering, which begins when the test asks for ``silence``."""
+        """Calls of the store since it stopped answering, which the test triggers with ``silence``."""
         made: list[str] = []
 
         def silent(_: str, target: str, *__: Any, **___: Any) -> Any:

@@ -33,7 +33,7 @@ FOREIGN = [
 
 @pytest.fixture
 def page(browser: Callable[[], httpx2.Client], tenant: Tenant) -> httpx2.Client:
-    """A browser in which somebody has signed in to the console."""
+    """A browser in which a user is signed in to the console."""
     found = browser()
     assert found.post(LOGIN, auth=(new_user(tenant), PASSWORD), headers=WISH).status_code == 204
     return found

@@ -34,7 +34,7 @@ LIMIT = 30.0
 
 
 def copy_project(target: Path, **settings: str) -> None:
-    """Copy what ships. The stage has these settings and this machine's processor."""
+    """Copy the shipped files. The stage has these settings and this machine's processor."""
     target.mkdir()
     for name in SHIPPED:
         source = ROOT / name
@@ -169,7 +169,7 @@ class Stage:
         return {arn for statement in document["Statement"] for arn in statement["Resource"]}
 
     def assumed(self, role: str, service: str) -> Any:
-        """A client of an AWS service that may what a role may."""
+        """A client of an AWS service with the permissions of a role."""
         sts = self.client("sts")
         arn = f"arn:aws:iam::000000000000:role/{role}"
         got = sts.assume_role(RoleArn=arn, RoleSessionName="tests")["Credentials"]

@@ -1,4 +1,4 @@
-"""What a process remembers has an upper bound, and what is used stays longest."""
+"""The cache of a process has a maximum size, and the most recently used values are kept longest."""
 
 from __future__ import annotations
 

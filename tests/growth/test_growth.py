@@ -92,7 +92,7 @@ def _with_others(value: dict[str, Any], size: int) -> dict[str, Any]:
 
 
 def _with_long_lists(value: Any, size: int) -> Any:
-    """Every list is long at once, but for lists in lists: what compares one with another shows itself."""
+    """All lists are long at once, except lists in lists, to find code that compares two of them."""
     match value:
         case [entry, *_]:
             return _others(entry, size)
@@ -149,7 +149,7 @@ def _long(name: str, size: int) -> dict[str, str]:
 def _sender(
     mine: Tenant, route: Route, values: Values, what: str, make: Callable[[int], Any], **more: Any
 ) -> Callable[[int], httpx2.Response]:
-    """What asks with a body (``json``) or a query (``params``) of a size."""
+    """A request with a body (``json``) or a query (``params``) of a given size."""
     return lambda size: ask(mine, route, values, **{what: make(size)}, **more)
 
 

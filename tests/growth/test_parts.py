@@ -61,7 +61,7 @@ def alert(number: int) -> NewAlert:
 
 
 def grant_rights(size: int, own: int) -> None:
-    """Rights that end at groups and tags are handed on by somebody who has them by ``own`` grants."""
+    """Check whether a user with ``own`` grants may give rights limited to groups and tags."""
     groups, tags = many(size, "g"), many(size, "t")
     may = frozenset({Permission.DEPLOYMENTS_MANAGE})
     given = Rights((Grant(may, scope=Scope(frozenset(groups), frozenset(tags))),))

@@ -137,7 +137,7 @@ def test_cookies_may_be_in_several_headers() -> None:
 def test_the_app_answers_the_same_through_every_gateway(
     server: LocalServer, api: httpx2.Client, data: st.DataObject
 ) -> None:
-    """What asks for nothing to be changed by an admin, all else by nobody; with ids and queries that nobody expects."""
+    """Reads by an administrator, other calls without a token, both with unusual ids and queries."""
     table = RouteTable(server.app.routes)
     route = data.draw(st.sampled_from(list(routes(server.app))), label="route")
     ids = {name: quote(data.draw(segments), safe="") for name in route.variables}

@@ -1,4 +1,4 @@
-"""A small Chalice app that shows what the gateway and the workers do to an app."""
+"""A small Chalice app for tests of the gateway and the workers."""
 
 from __future__ import annotations
 

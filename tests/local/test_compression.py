@@ -76,7 +76,7 @@ def test_immutable_files_are_compressed_once() -> None:
 
 @pytest.fixture
 def lists(client: httpx2.Client) -> httpx2.Client:
-    """A client of the stub, which echoes what it is sent."""
+    """A client of the stub, which echoes requests."""
     client.headers.pop("accept-encoding")
     return client
 

@@ -303,7 +303,7 @@ def _listens(port: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Ended, but not yet collected by whoever inherited it."""
+    """Ended, but not yet reaped by its new parent process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What an audit says, and when it fails."""
+"""The output of the dependency audit, and when it fails."""
 
 import json
 

@@ -59,7 +59,7 @@ def test_measured_units_equal_the_cost_of_calls(
 
 
 def _websocket(server: LocalServer, device: Device) -> Cost:
-    """What it costs when a device opens its websocket and closes it again."""
+    """The cost of a device that opens its websocket and closes it again."""
     assert device.token is not None
     with counted() as spent:
         with FakeDevice(server.url, device.token):
@@ -69,7 +69,7 @@ def _websocket(server: LocalServer, device: Device) -> Cost:
 
 
 async def _spent(address: Address) -> dict[str, Cost]:
-    """What the calls of one of a dozen devices cost in a warm process."""
+    """The cost of one device's calls, of a dozen devices, in a warm process."""
     spent: dict[str, Cost] = {}
     async with running_fleet(address, 12, Behaviour()) as (fleet, operator):
         await release(fleet, operator, "v1")

@@ -1,4 +1,4 @@
-"""The definition of the REST API by itself: Swagger 2.0 (its specification) with API Gateway's extensions.
+"""The definition of the REST API is valid: Swagger 2.0 (its specification) with API Gateway's extensions.
 
 API Gateway imports it as a whole and refuses it as a whole. What it wants is documented in
 ``docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html`` and

@@ -114,7 +114,7 @@ def commands(text: str) -> Iterator[tuple[list[str], bool]]:
 
 
 def command_error(words: list[str], *, is_whole: bool) -> str | None:
-    """What the command line has to say against a command, which is not run; None: nothing."""
+    """The command line's error for a command, which is parsed and not run; None if it is valid."""
     try:
         parse(words)
     except (click.MissingParameter, click.BadOptionUsage) as missing:

@@ -1,4 +1,4 @@
-"""Errors of services and rules carry facts; ``http.refusals`` alone knows how they are answered."""
+"""Errors of services and rules have only data; ``http.refusals`` alone decides status and headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports inside functions are for cold starts only, and each says why it is there."""
+"""Imports inside functions are only for cold starts, and a comment explains each."""
 
 import ast
 

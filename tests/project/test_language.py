@@ -41,7 +41,7 @@ def finder(words: list[str]) -> re.Pattern[str]:
 
 
 def messages(source: str) -> Iterator[str]:
-    """Texts of errors, logs and command-line help: what is passed to a call as a string or an f-string."""
+    """Texts of errors, logs and command-line help: strings and f-strings that are passed to a call."""
     for call in ast.walk(ast.parse(source)):
         if isinstance(call, ast.Call):
             for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:

@@ -59,7 +59,7 @@ def test_the_packages_of_the_console_are_read_from_its_lock_file() -> None:
 
 
 def test_the_built_console_hands_on_the_licence_of_each_library_in_it() -> None:
-    """Each is one of those that the lock file says are built in."""
+    """Each is one of the packages that the lock file marks as built in."""
     if not (files.BUILT / "manifest.json").is_file():
         pytest.skip("the console is not built")
     packages = json.loads((files.BUILT / "manifest.json").read_text())["packages"]

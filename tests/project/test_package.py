@@ -213,7 +213,7 @@ def test_errors_of_the_gateway_have_the_apps_format_in_a_stack_too(prod: Path) -
 
 @pytest.mark.slow
 def test_the_template_passes_cfn_lint(prod: Path) -> None:
-    """By cfn-lint, which makes of it what SAM makes of it, and knows the properties of every resource."""
+    """With cfn-lint, which transforms it like SAM, and knows the properties of every resource."""
     lint = Path(sys.executable).with_name("cfn-lint")
     done = subprocess.run([lint, prod / "sam.json"], capture_output=True, text=True, check=False)
 
@@ -341,7 +341,7 @@ def test_only_needed_files_are_shipped(prod: Path) -> None:
 
 @pytest.mark.slow
 def test_the_package_starts_without_other_files(here: Path) -> None:
-    """Only the two zips and the standard library: what requirements.txt forgot would be missed here."""
+    """With only the two zips and the standard library, so that a package missing in requirements.txt is noticed."""
     libraries = next((here / "layer-deployment").rglob("site-packages"))
     code = (
         f"import sys; sys.path[:0] = [{str(here / 'deployment')!r}, {str(libraries)!r}]; import app; "

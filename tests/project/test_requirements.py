@@ -103,7 +103,7 @@ def test_every_installed_distribution_is_pinned_at_its_version() -> None:
 
 
 def test_shipped_requirements_include_all_their_dependencies() -> None:
-    """Each dependency of what ships is itself in what ships, so that no version is left to chance."""
+    """All dependencies of shipped packages are pinned as well, so that no version varies."""
     shipped = pins("requirements.txt")
     needed = set()
     for project in shipped:

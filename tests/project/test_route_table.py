@@ -79,7 +79,7 @@ def test_the_methods_of_a_path_agree_on_cors() -> None:
 
 
 def test_every_path_lies_where_the_stage_makes_it_a_mender_url() -> None:
-    """The stage is called "api", so a route must not say it again."""
+    """The stage is called "api", so a route must not begin with it again."""
     assert {stage["api_gateway_stage"] for stage in CONFIG["stages"].values()} == {"api"}
     assert [
         path for path in routes() if not re.match(r"/(devices|management)/v\d|/openapi\.json$|/ui(/|$)", path)

@@ -48,7 +48,7 @@ def test_every_arn_is_of_the_partition(partition: str) -> None:
 
 
 def test_functions_use_restored_tables_only() -> None:
-    """Their rights and what they are told, so that a restore is a deployment."""
+    """Policies and variables name the tables, so that a restore needs only a deployment."""
     stage = Stage("some", tables="lamplighter-r1-")
     arns = set().union(*(resources(stage, name, "dynamodb") for name in BY_NAME))
     config = chalice_config._stage(stage)["environment_variables"]

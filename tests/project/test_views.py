@@ -1,4 +1,4 @@
-"""What is stored becomes an answer in ``views.py``, and there only (docs/architecture.md)."""
+"""Stored items are converted to answers only in ``views.py`` (docs/architecture.md)."""
 
 from __future__ import annotations
 

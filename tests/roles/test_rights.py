@@ -1,4 +1,4 @@
-"""The rules of rights: what adds up, what may be handed on, which calls are meant."""
+"""The rules of rights: how grants combine, which a user may give to others, which calls they cover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles and permission sets over the API: what there is, what can be made, changed and deleted, and by whom."""
+"""Roles and permission sets over the API: predefined ones, and who can create, change and delete others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def role(name: str, *sets: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 class TestBuiltIn:
-    """What every tenant has."""
+    """The predefined roles of every tenant."""
 
     def test_roles(self, api: httpx2.Client):
         assert names(api.get(ROLES)) == names(api.get(V1)) == list(rules.ROLES)
@@ -84,7 +84,7 @@ def test_the_page_of_roles_is_that_of_the_tables():
 
 
 class TestOwn:
-    """What a tenant makes."""
+    """The roles that a tenant creates."""
 
     def test_a_role_from_its_creation_to_its_end(self, api: httpx2.Client):
         wanted = role("Testers", scoped("ReadDevices", "test", "dev"), scoped("ReadReleases"))
@@ -248,7 +248,7 @@ class TestUsers:
 
 
 class TestRights:
-    """What roles let their users do, and from when on."""
+    """What users may do with a role, and when a change takes effect."""
 
     def test_a_user_has_only_the_permissions_of_the_role(self, sign_in: SignIn, tenant: Tenant):
         observer = sign_in(tenant, "RBAC_ROLE_OBSERVER")

@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Fault:
-    """A failure: ``meets`` says which requests can have it; ``play`` answers one of them, or raises."""
+    """A failure: ``meets`` selects the requests that can have it; ``play`` answers one of them, or raises."""
 
     meets: Callable[[Request], bool]
     play: Callable[[Request], Answer]

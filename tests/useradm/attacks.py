@@ -21,6 +21,6 @@ def signed(said: dict[str, Any] | bytes, **header: Any) -> str:
 
 
 def refused(answer: httpx2.Response, *statuses: int, about: object = None) -> None:
-    """Assert that nobody is signed in, and that the answer is one of these. ``about``: what was tried."""
+    """Assert that no user is signed in, and that the answer is one of these. ``about``: the tried attack."""
     assert answer.status_code in (statuses or (403,)), (about, answer.text)
     assert not [each for each in answer.headers.get_list("set-cookie") if each.startswith("JWT=")]

@@ -188,7 +188,7 @@ class Console:
         return self.page.get_by_role("link", name=name, exact=True)
 
     def says(self, text: str) -> None:
-        """Wait until a message, a dialog or any part of the page says this."""
+        """Wait until a message, a dialog or any part of the page shows this text."""
         expect(self.page.get_by_text(text).first).to_be_visible()
 
     def place(self) -> str:

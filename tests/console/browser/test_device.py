@@ -27,7 +27,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def own(fleet: Fleet) -> Iterator[Device]:
-    """A device of the test's own, which is gone after it."""
+    """A device for this test only, which is removed after it."""
     device = fleet.world.device(identity={"serial": f"own-{next(_numbers)}"})
     device.inventory({"artifact_name": "gateway-os-1.0", "device_type": "raspberrypi4", "kernel": "Linux 6.6"})
     yield device

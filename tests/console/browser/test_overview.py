@@ -36,7 +36,7 @@ def test_the_overview_lists_problems(console: Console, fleet: Fleet) -> None:
 
 
 def test_the_overview_refreshes_itself(console: Console) -> None:
-    """What happens meanwhile is there at the next refresh; one that brings nothing new has no body."""
+    """A refresh shows changes made meanwhile; without changes its answer has no body."""
     console.show("/")
     with console.page.expect_response(re.compile("/console/overview")) as answer:
         console.refresh()

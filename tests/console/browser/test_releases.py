@@ -26,7 +26,7 @@ PARTS = re.compile(r"[?&]partNumber=")
 
 
 def wait_until(console: Console, happened: Callable[[], bool]) -> None:
-    """Wait for what the browser asked of this test, which no page shows."""
+    """Wait for a call of the browser to this test's server, which no page shows."""
     deadline = time.monotonic() + 30
     while not happened():
         assert time.monotonic() < deadline, "it never happened"

@@ -45,7 +45,7 @@ NEW_PASSWORD = "quite-another-long-one"
 
 @pytest.fixture
 def box(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """What the server mails."""
+    """The mails that the server sends."""
     with of_server(server, monkeypatch) as opened:
         yield opened
 

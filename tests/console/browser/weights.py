@@ -40,7 +40,7 @@ OTHERS: Final = ("/settings/organization", "/start", "/api", "/deployments/new?r
 
 @dataclass
 class Load:
-    """What was loaded: calls of the API, and bytes of their answers and of the console's files."""
+    """The loaded data: calls of the API, and bytes of their answers and of the console's files."""
 
     calls: int = 0
     api: int = 0
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def measured(browser: Browser, state: StorageState, fleet: Fleet, root: str, path: str) -> tuple[Load, Load]:
-    """What a screen loads when it is first shown, and when it is two minutes old."""
+    """The data that a screen loads when it is first shown, and in the two minutes after."""
     context = running.window(browser, state)
     page = context.new_page()
     page.clock.install()
