@@ -1,11 +1,11 @@
 """Keeps what the engine has answered across a ``kill -9`` or a power cut: a file of the calls since the last snapshot.
 
-A call that changed something is appended when it was carried out, and answered once it is on the disk; calls that wait
-share an ``fsync``. At the next start they are carried out again, in the same order, on top of the snapshot.
+A call that changed something is appended to the file, and answered once it is on the disk; calls that wait share an
+``fsync``. At the next start the engine restores the snapshot and runs these calls again, in the same order.
 
-The engine carries out one call at a time on its event loop, and begins to answer in the same step. So the order of the
-file is that of the changes, and a fork (``snapshots.py``) has all changes before it and none after. Objects in S3 are
-not in here: the engine writes them to files of their own before it answers.
+The engine runs one call at a time on its event loop, and begins to answer in the same step. So the file has the order
+of the changes, and a fork (``snapshots.py``) contains all changes before it and none after it. Objects in S3 are not in
+the file: the engine writes them to files of their own before it answers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Journal:
             self._stored = self._added
         path = self._path(number)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        # Whatever follows the last whole record was never answered.
+        # A record that is incomplete belongs to a call that was never answered.
         os.truncate(self._file, sum(_HEAD.size + length for length, _ in _records(path)))
 
     def drop_before(self, number: int) -> None:
@@ -87,12 +87,12 @@ class Journal:
         """Returns when the files that the engine has written are on the disk: S3's objects."""
         await asyncio.to_thread(_sync_files, self._root)
 
-    async def carry_out(self, app: App, since: int) -> int:
-        """Carry out again all calls of the files from a number on; returns how many there were."""
+    async def replay(self, app: App, since: int) -> int:
+        """Run again all calls of the files from number ``since`` on; returns how many there were."""
         done = 0
         for number in self.numbers():
             for _, call in _records(self._path(number)) if number >= since else ():
-                await _carry_out(app, call)
+                await _run_again(app, call)
                 done += 1
         return done
 
@@ -129,7 +129,7 @@ def written(scope: Scope, body: bytes) -> bytes:
     return json.dumps(call | {"headers": headers, "body": body.decode("latin-1")}).encode()
 
 
-async def _carry_out(app: App, call: bytes) -> None:
+async def _run_again(app: App, call: bytes) -> None:
     kept = json.loads(call)
     scope = {
         "type": "http",

@@ -117,9 +117,9 @@ class Snapshots:
     def _starting(self, app: App, send: Any) -> Any:
         async def starting(message: Any) -> None:
             if message["type"] == "lifespan.startup.complete":
-                done = await self._journal.carry_out(app, self._restored)
+                done = await self._journal.replay(app, self._restored)
                 self._changes += done
-                log.info("%d calls of the journal were carried out again", done)
+                log.info("%d calls of the journal were run again", done)
                 self._journal.begin(self._newest)
             await send(message)
 
