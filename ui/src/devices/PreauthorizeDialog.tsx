@@ -1,8 +1,7 @@
 /** Lets a device in before it first calls: by its identity and its public key. */
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Dialog, Form, TextArea } from "../parts";
+import { EditDialog, TextArea } from "../parts";
 
 export function PreauthorizeDialog({ open, onClose, onDone }: { open: boolean; onClose: () => void; onDone: () => void }) {
   return open ? <Open onClose={onClose} onDone={onDone} /> : null;
@@ -20,39 +19,17 @@ function identityOf(text: string): Record<string, unknown> | undefined {
 function Open({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
   const [identity, setIdentity] = useState('{"mac": "00:11:22:33:44:55"}');
   const [pubkey, setPubkey] = useState("");
-  const [error, setError] = useState("");
   const found = identityOf(identity);
-  const save = async (): Promise<void> => {
-    if (!found || !pubkey.trim()) return;
-    try {
-      await api.post("/management/v2/devauth/devices", { identity_data: found, pubkey: `${pubkey.trim()}\n` });
-      toast.ok("The device is preauthorized.");
-      onDone();
-      onClose();
-    } catch (failed) {
-      setError(textOf(failed));
-    }
+  const save = async (): Promise<string> => {
+    if (!found) return "";
+    await api.post("/management/v2/devauth/devices", { identity_data: found, pubkey: `${pubkey.trim()}\n` });
+    return "The device is preauthorized.";
   };
   return (
-    <Dialog
-      open
-      title="Preauthorize a device"
-      onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={!found || !pubkey.trim()} onClick={save}>
-            Preauthorize
-          </Button>
-        </>
-      }
-    >
-      <Form onSubmit={save} label="Preauthorize a device">
-        <p class="muted">A device with this identity and key is accepted at its first call.</p>
-        {error && <Banner is="danger">{error}</Banner>}
-        <TextArea label="Identity" mono rows={3} value={identity} onInput={setIdentity} hint="JSON, as the device's identity script gives it." {...(found ? {} : { error: "A JSON object with at least one entry." })} />
-        <TextArea label="Public key" mono rows={6} value={pubkey} onInput={setPubkey} hint="PEM, from -----BEGIN PUBLIC KEY----- on." />
-      </Form>
-    </Dialog>
+    <EditDialog title="Preauthorize a device" action="Preauthorize" ready={Boolean(found && pubkey.trim())} save={save} onDone={onDone} onClose={onClose}>
+      <p class="muted">A device with this identity and key is accepted at its first call.</p>
+      <TextArea label="Identity" mono rows={3} value={identity} onInput={setIdentity} hint="JSON, as the device's identity script gives it." {...(found ? {} : { error: "A JSON object with at least one entry." })} />
+      <TextArea label="Public key" mono rows={6} value={pubkey} onInput={setPubkey} hint="PEM, from -----BEGIN PUBLIC KEY----- on." />
+    </EditDialog>
   );
 }

@@ -125,12 +125,18 @@ function Basic() {
           <P.Button onClick={() => setDialog("confirm")}>Confirmation</P.Button>
           <P.Button onClick={() => setDialog("typed")}>Confirmation by typing</P.Button>
           <P.Button onClick={() => setDialog("drawer")}>Drawer</P.Button>
+          <P.Button onClick={() => setDialog("edit")}>Form</P.Button>
           <P.Button onClick={() => toast.ok("12 devices were accepted.", () => undefined)}>Toast with undo</P.Button>
           <P.Button onClick={() => toast.error(refused, "The deployment was not aborted")}>Toast of an error</P.Button>
         </P.Row>
         <P.Dialog open={dialog === "dialog"} title="Rename the device" onClose={() => setDialog("")} actions={<><P.Button onClick={() => setDialog("")}>Cancel</P.Button><P.Button kind="primary">Rename</P.Button></>}>
           <P.Form onSubmit={() => undefined}><P.Input label="Name" value="gateway-7" onInput={() => undefined} /></P.Form>
         </P.Dialog>
+        {dialog === "edit" && (
+          <P.EditDialog title="Add a tag" action="Add tag" ready save={() => Promise.reject(refused)} onDone={() => undefined} onClose={() => setDialog("")}>
+            <P.Input label="Tag" value="" onInput={() => undefined} />
+          </P.EditDialog>
+        )}
         <P.Drawer open={dialog === "drawer"} title="Details" onClose={() => setDialog("")}><P.Skeleton lines={6} /></P.Drawer>
         <P.ConfirmDialog open={dialog === "confirm"} title="Reject 12 devices?" action="Reject 12 devices" onConfirm={() => Promise.reject(refused)} onClose={() => setDialog("")}>They are refused from their next call on. You can accept them again later.</P.ConfirmDialog>
         <P.ConfirmDialog open={dialog === "typed"} title="Delete the tenant?" typed="acme" action="Delete the tenant" onConfirm={() => undefined} onClose={() => setDialog("")}>All of its devices, releases and deployments go with it. This can't be undone.</P.ConfirmDialog>

@@ -4,8 +4,7 @@ import { api } from "../api/client";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
 import { can, session } from "../app/session";
-import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Card, Checkbox, Drawer, Form, Input, KeyValues, Select, Stack, Tags } from "../parts";
+import { Banner, Card, Checkbox, EditDialog, Input, KeyValues, Select, Stack, Tags } from "../parts";
 import { BASIC, EVERYTHING, endsAt, groupsOf, type PermissionSet, problem, type Role, type Scoped, type ScopeType, tagsOf, where, withSet } from "./reach";
 import { contents, holdsEverything, isOwn } from "./sets";
 
@@ -16,61 +15,47 @@ export function RoleDrawer({ role, sets, onClose, onDone }: { role: Role | undef
   const [name, setName] = useState(role?.name ?? "");
   const [description, setDescription] = useState(role?.description ?? "");
   const [chosen, setChosen] = useState<readonly Scoped[]>(role?.permission_sets_with_scope ?? []);
-  const [error, setError] = useState("");
   const groups = useApi(can("devices:read") ? "/management/v1/inventory/groups" : null);
   const tags = useApi(can("releases:read") ? "/management/v2/deployments/releases/all/tags" : null);
   const wrong = problem(name, chosen);
   const shown = sets.filter((set) => set.name !== BASIC && (session.value?.tenant.service_provider || !PROVIDER_ONLY.has(set.name) || chosen.some((each) => each.name === set.name)));
-  const save = async (): Promise<void> => {
-    setError("");
-    if (wrong) return setError(wrong);
+  const save = async (): Promise<string> => {
+    if (wrong) throw new Error(wrong);
     const body = { name: name.trim(), description, permissions: role?.permissions ?? [], permission_sets_with_scope: chosen };
-    try {
-      if (role) await api.put(`${ROLES}/${encodeURIComponent(role.name)}`, body);
-      else await api.post(ROLES, body);
-      toast.ok(role ? "The role is saved. It takes effect within seconds." : "The role is created. Give it to users under Users.");
-      await onDone();
-      onClose();
-    } catch (failed) {
-      setError(textOf(failed));
-    }
+    if (role) await api.put(`${ROLES}/${encodeURIComponent(role.name)}`, body);
+    else await api.post(ROLES, body);
+    return role ? "The role is saved. It takes effect within seconds." : "The role is created. Give it to users under Users.";
   };
   return (
-    <Drawer
-      open
+    <EditDialog
+      drawer
       title={role ? `Edit ${role.name}` : "New role"}
+      label={role ? "Edit role" : "New role"}
+      action={role ? "Save role" : "Create role"}
+      ready={Boolean(name.trim())}
+      save={save}
+      onDone={onDone}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={!name.trim()} onClick={save}>
-            {role ? "Save role" : "Create role"}
-          </Button>
-        </>
-      }
     >
-      <Form onSubmit={save} label={role ? "Edit role" : "New role"}>
-        {error && <Banner is="danger">{error}</Banner>}
-        {!role && <Input label="Name" value={name} onInput={setName} maxLength={256} />}
-        <Input label="What it is for" optional value={description} onInput={setDescription} />
-        <fieldset class="radios">
-          <legend class="field__label">Its users may</legend>
-          {shown.map((set) => (
-            <SetChoice
-              key={set.name}
-              set={set}
-              chosen={chosen.find((each) => each.name === set.name)}
-              known={{ DeviceGroups: groups.data ?? [], ReleaseTags: tags.data ?? [] }}
-              onChange={(scoped, on) => setChosen(withSet(chosen, scoped, on))}
-            />
-          ))}
-        </fieldset>
-        {(role?.permissions?.length ?? 0) > 0 && (
-          <Banner>This role also holds {format.count(role?.permissions?.length ?? 0, "permission")} by path, which stay as they are.</Banner>
-        )}
-        <Reach chosen={chosen} byPath={role?.permissions?.length ?? 0} sets={sets} groups={groups.data} tags={tags.data} />
-      </Form>
-    </Drawer>
+      {!role && <Input label="Name" value={name} onInput={setName} maxLength={256} />}
+      <Input label="What it is for" optional value={description} onInput={setDescription} />
+      <fieldset class="radios">
+        <legend class="field__label">Its users may</legend>
+        {shown.map((set) => (
+          <SetChoice
+            key={set.name}
+            set={set}
+            chosen={chosen.find((each) => each.name === set.name)}
+            known={{ DeviceGroups: groups.data ?? [], ReleaseTags: tags.data ?? [] }}
+            onChange={(scoped, on) => setChosen(withSet(chosen, scoped, on))}
+          />
+        ))}
+      </fieldset>
+      {(role?.permissions?.length ?? 0) > 0 && (
+        <Banner>This role also holds {format.count(role?.permissions?.length ?? 0, "permission")} by path, which stay as they are.</Banner>
+      )}
+      <Reach chosen={chosen} byPath={role?.permissions?.length ?? 0} sets={sets} groups={groups.data} tags={tags.data} />
+    </EditDialog>
   );
 }
 

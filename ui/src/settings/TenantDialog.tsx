@@ -3,8 +3,7 @@ import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Tenant } from "../api/types";
 import { session } from "../app/session";
-import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Checkbox, Dialog, Form, Input, Password } from "../parts";
+import { Checkbox, EditDialog, Input, Password } from "../parts";
 
 export const TENANTS = "/management/v2/tenantadm/tenants";
 
@@ -15,53 +14,38 @@ export function TenantDialog({ tenant, onClose, onDone }: { tenant: Tenant | und
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [mailed, setMailed] = useState(mails);
-  const [error, setError] = useState("");
   const bounded = (session.value?.tenant.device_limit ?? -1) >= 0;
   const whole = /^\d*$/.test(limit.trim()) ? undefined : "Enter a whole number.";
   const ready = name.trim() && !whole && (tenant || (email.includes("@") && (mailed || password))) && !(bounded && !limit.trim());
-  const save = async (): Promise<void> => {
-    setError("");
+  const save = async (): Promise<string> => {
     const body = { name: name.trim(), device_limit: limit.trim() ? Number(limit) : -1 };
-    try {
-      if (tenant) await api.put(`${TENANTS}/${encodeURIComponent(tenant.id)}/child`, body);
-      else await api.post(TENANTS, { ...body, admin: { email: email.trim(), ...(mailed ? { send_reset_password: true } : { password }) } });
-      toast.ok(tenant ? "The tenant is changed." : `${name.trim()} is created.`);
-      await onDone();
-      onClose();
-    } catch (failed) {
-      setError(textOf(failed));
-    }
+    if (tenant) await api.put(`${TENANTS}/${encodeURIComponent(tenant.id)}/child`, body);
+    else await api.post(TENANTS, { ...body, admin: { email: email.trim(), ...(mailed ? { send_reset_password: true } : { password }) } });
+    return tenant ? "The tenant is changed." : `${name.trim()} is created.`;
   };
   return (
-    <Dialog
-      open
+    <EditDialog
       title={tenant ? "Change name or limit" : "New tenant"}
+      label={tenant ? "Change tenant" : "New tenant"}
+      action={tenant ? "Save" : "Create tenant"}
+      ready={Boolean(ready)}
+      save={save}
+      onDone={onDone}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={!ready} onClick={save}>
-            {tenant ? "Save" : "Create tenant"}
-          </Button>
-        </>
-      }
     >
-      <Form onSubmit={save} label={tenant ? "Change tenant" : "New tenant"}>
-        {error && <Banner is="danger">{error}</Banner>}
-        <Input label="Name" value={name} onInput={setName} maxLength={256} />
-        <Input
-          label="Most accepted devices"
-          optional={!bounded}
-          inputMode="numeric"
-          value={limit}
-          onInput={setLimit}
-          error={whole}
-          hint={bounded ? "They count against your own limit." : "Empty: any number."}
-        />
-        {!tenant && <Input label="E-mail address of its first user" type="email" value={email} onInput={setEmail} />}
-        {!tenant && mails && <Checkbox label="Send a mail to set a password" checked={mailed} onChange={setMailed} />}
-        {!tenant && !mailed && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" />}
-      </Form>
-    </Dialog>
+      <Input label="Name" value={name} onInput={setName} maxLength={256} />
+      <Input
+        label="Most accepted devices"
+        optional={!bounded}
+        inputMode="numeric"
+        value={limit}
+        onInput={setLimit}
+        error={whole}
+        hint={bounded ? "They count against your own limit." : "Empty: any number."}
+      />
+      {!tenant && <Input label="E-mail address of its first user" type="email" value={email} onInput={setEmail} />}
+      {!tenant && mails && <Checkbox label="Send a mail to set a password" checked={mailed} onChange={setMailed} />}
+      {!tenant && !mailed && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" />}
+    </EditDialog>
   );
 }

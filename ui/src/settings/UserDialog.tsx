@@ -4,8 +4,7 @@ import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import type { User } from "../api/types";
 import { session } from "../app/session";
-import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Checkbox, Dialog, Form, Input, Password } from "../parts";
+import { Checkbox, EditDialog, Input, Password } from "../parts";
 
 export type Role = Pick<Shape<"Role">, "name" | "description">;
 
@@ -18,55 +17,39 @@ export function UserDialog({ user, roles, onClose, onDone }: { user: User | unde
   const [password, setPassword] = useState("");
   const [invites, setInvites] = useState(mails);
   const [chosen, setChosen] = useState<readonly string[]>(user?.roles ?? []);
-  const [error, setError] = useState("");
-  const save = async (): Promise<void> => {
-    setError("");
-    try {
-      if (user) await api.put(`${USERS}/${encodeURIComponent(user.id)}`, { roles: chosen });
-      else await api.post(USERS, { email: email.trim(), roles: chosen, ...(invites ? { send_reset_password: true } : { password }) });
-      toast.ok(user ? "The roles are saved." : invites ? `${email.trim()} is invited by mail.` : `${email.trim()} is added.`);
-      await onDone();
-      onClose();
-    } catch (failed) {
-      setError(textOf(failed));
-    }
+  const save = async (): Promise<string> => {
+    if (user) await api.put(`${USERS}/${encodeURIComponent(user.id)}`, { roles: chosen });
+    else await api.post(USERS, { email: email.trim(), roles: chosen, ...(invites ? { send_reset_password: true } : { password }) });
+    return user ? "The roles are saved." : invites ? `${email.trim()} is invited by mail.` : `${email.trim()} is added.`;
   };
   const ready = user !== undefined || (email.includes("@") && (invites || password.length > 0));
   return (
-    <Dialog
-      open
+    <EditDialog
       title={user ? "Edit roles" : "Add a user"}
+      action={user ? "Save roles" : invites ? "Invite user" : "Add user"}
+      ready={ready}
+      save={save}
+      onDone={onDone}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={!ready} onClick={save}>
-            {user ? "Save roles" : invites ? "Invite user" : "Add user"}
-          </Button>
-        </>
-      }
     >
-      <Form onSubmit={save} label={user ? "Edit roles" : "Add a user"}>
-        {error && <Banner is="danger">{error}</Banner>}
-        {user ? <p dir="auto">{user.email}</p> : <Input label="E-mail address" type="email" value={email} onInput={setEmail} />}
-        {!user && mails && <Checkbox label="Invite by mail" hint="The user chooses a password with a link in the mail, which works for a week." checked={invites} onChange={setInvites} />}
-        {!user && !invites && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" hint={mails ? "Tell it to the user; they can change it in their profile." : "This server sends no mails, so there are no invitations: tell the password to the user, who can change it in their profile."} />}
-        {roles.length > 0 && (
-          <fieldset class="radios">
-            <legend class="field__label">Roles</legend>
-            <p class="muted small">Without a role, the user is an administrator.</p>
-            {roles.map((role) => (
-              <Checkbox
-                key={role.name}
-                label={role.name}
-                hint={role.description}
-                checked={chosen.includes(role.name)}
-                onChange={(on) => setChosen(on ? [...chosen, role.name] : chosen.filter((name) => name !== role.name))}
-              />
-            ))}
-          </fieldset>
-        )}
-      </Form>
-    </Dialog>
+      {user ? <p dir="auto">{user.email}</p> : <Input label="E-mail address" type="email" value={email} onInput={setEmail} />}
+      {!user && mails && <Checkbox label="Invite by mail" hint="The user chooses a password with a link in the mail, which works for a week." checked={invites} onChange={setInvites} />}
+      {!user && !invites && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" hint={mails ? "Tell it to the user; they can change it in their profile." : "This server sends no mails, so there are no invitations: tell the password to the user, who can change it in their profile."} />}
+      {roles.length > 0 && (
+        <fieldset class="radios">
+          <legend class="field__label">Roles</legend>
+          <p class="muted small">Without a role, the user is an administrator.</p>
+          {roles.map((role) => (
+            <Checkbox
+              key={role.name}
+              label={role.name}
+              hint={role.description}
+              checked={chosen.includes(role.name)}
+              onChange={(on) => setChosen(on ? [...chosen, role.name] : chosen.filter((name) => name !== role.name))}
+            />
+          ))}
+        </fieldset>
+      )}
+    </EditDialog>
   );
 }
