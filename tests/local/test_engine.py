@@ -100,6 +100,8 @@ def test_an_engine_killed_under_load_keeps_every_change_that_it_answered(tmp_pat
     engine.start()
     create_table(engine)
     url = client_of(engine, "sqs").create_queue(QueueName="kept")["QueueUrl"]
+    s3 = client_of(engine, "s3")
+    s3.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     answered = dict.fromkeys(range(WRITERS), 0)
 
     def write(writer: int) -> None:
@@ -120,6 +122,7 @@ def test_an_engine_killed_under_load_keeps_every_change_that_it_answered(tmp_pat
     wait_for(lambda: bool(snapshots(tmp_path) - first))
     reached = sum(answered.values())
     wait_for(lambda: sum(answered.values()) > reached)
+    s3.put_object(Bucket="kept", Key="object", Body=b"body")
     os.kill(engine.pid, signal.SIGKILL)
     for each in writers:
         each.join()
@@ -129,6 +132,7 @@ def test_an_engine_killed_under_load_keeps_every_change_that_it_answered(tmp_pat
         found = numbers(restarted)
         sqs = client_of(restarted, "sqs")
         told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+        assert client_of(restarted, "s3").get_object(Bucket="kept", Key="object")["Body"].read() == b"body"
     assert found["left"] == found["right"], "half of a transaction was kept"
     for writer, number in answered.items():
         own = {each // WRITERS for each in found["left"] if each % WRITERS == writer}
