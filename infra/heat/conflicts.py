@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chalicelib.storage import transactions
 from infra.heat.model import spread
 from infra.heat.scenarios import Fleet, Scenario, with_control
 
@@ -25,9 +26,9 @@ class Rules(msgspec.Struct, frozen=True):
 
     hold: tuple[float, float] = (0.008, 0.015)
     """Seconds for which a transaction holds its items: uniformly distributed between these."""
-    attempts: int = 12
+    attempts: int = transactions._ATTEMPTS
     """Maximum attempts of a transaction (``storage.transactions``)."""
-    pause: float = 0.02
+    pause: float = transactions._BACKOFF
     """Maximum of the first pause between attempts, in seconds; it doubles five times."""
 
 

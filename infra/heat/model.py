@@ -13,8 +13,6 @@ from infra.heat.scenarios import with_control
 from infra.heat.traffic import SIZES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from infra.heat.scenarios import Fleet, Scenario
     from infra.heat.traffic import Recording
 
@@ -78,8 +76,3 @@ def loads(recording: Recording, scenario: Scenario, fleet: Fleet) -> list[Load]:
             total[0] += each * access.reads
             total[1] += each * access.writes
     return sorted((Load(*key, *units) for key, units in found.items()), key=lambda load: load.share, reverse=True)
-
-
-def hottest(found: Iterable[Load]) -> Load:
-    """The key that uses most of a limit."""
-    return max(found, key=lambda load: load.share)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from chalicelib.settings import Settings
+
 HOUR, DAY, WEEK = 3_600, 86_400, 604_800
 CALL_SECONDS = 0.05
 """Seconds for which a call occupies a process of the function; not measured on AWS."""
-CONTROL_SECONDS = 5
+CONTROL_SECONDS = Settings().control_cache
 """Seconds for which a process caches a tenant's control item (``settings.control_cache``)."""
 
 Rates = Mapping[str, float]

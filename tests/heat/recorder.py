@@ -130,7 +130,8 @@ class Recorder:
 
     def _write(self, place: Place, before: Typed, after: Typed, *, transaction: bool) -> None:
         units = _write(max(probe.size(before), probe.size(after)))
-        self._add(*_table(place), writes=units * (2 if transaction else 1), locks=1 if transaction else 0)
+        table, key, item = place
+        self._add(table, "", key, item, writes=units * (2 if transaction else 1), locks=1 if transaction else 0)
         for index, hashed, ranged, all_attributes in self._indexes[self._name(place[0])]:
             old, new = (_entry(item, hashed, ranged, all_attributes=all_attributes) for item in (before, after))
             if old == new:
@@ -155,11 +156,6 @@ class Recorder:
         for pattern, form in self._forms:
             key = pattern.sub(form, key)
         return key
-
-
-def _table(place: Place) -> tuple[str, str, str, str]:
-    table, key, item = place
-    return table, "", key, item
 
 
 def _entry(item: Typed, hashed: str, ranged: str, *, all_attributes: bool) -> tuple[str, str, Typed] | None:

@@ -69,7 +69,8 @@ def login(request: Request, body: bytes) -> Jwt | NoContent | Reply[shapes.SsoLo
 def logout(request: UserRequest) -> Accepted:
     """Sign out: end the session that makes this call, another one of its user, or all of them."""
     who = request.identity
-    if other := request.query.get("session"):
+    other = request.query.get("session")
+    if other and other != who.token_id:
         signin.require(SignIn.SESSION, request)
         sessions.end_session(who.home, who.subject, other)
         return accepted()

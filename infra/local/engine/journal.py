@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import json
 import logging
 import os
@@ -44,7 +45,7 @@ class Journal:
 
     def numbers(self) -> list[int]:
         """The numbers of the files, in order."""
-        return sorted(int(path.name.rpartition("-")[2]) for path in self._root.glob("journal-*"))
+        return sorted(map(number_of, self._root.glob("journal-*")))
 
     def begin(self, number: int) -> None:
         """Add to this file from now on."""
@@ -56,6 +57,7 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         # A record that is incomplete belongs to a call that was never answered.
         os.truncate(self._file, sum(_HEAD.size + length for length, _ in _records(path)))
+        sync_folder(self._root)
 
     def drop_before(self, number: int) -> None:
         """Remove the files of earlier snapshots."""
@@ -65,13 +67,20 @@ class Journal:
 
     async def store(self, call: bytes) -> None:
         """Append a call; returns when it is on the disk."""
-        os.write(self._file, _HEAD.pack(len(call), zlib.crc32(call)) + call)
+        self._append(_HEAD.pack(len(call), zlib.crc32(call)) + call)
         self._added += 1
         mine = self._added
         while self._stored < mine:
             if self._storing is None:
                 self._storing = asyncio.create_task(self._sync())
             await asyncio.shield(self._storing)
+
+    def _append(self, record: bytes) -> None:
+        """Write a whole record or nothing: the records after an incomplete one would be lost."""
+        size = os.fstat(self._file).st_size
+        if os.write(self._file, record) < len(record):
+            os.ftruncate(self._file, size)
+            raise OSError(errno.ENOSPC, "the disk is full, so a change is not in the journal")
 
     async def _sync(self) -> None:
         added = self._added
@@ -98,6 +107,20 @@ class Journal:
 
     def _path(self, number: int) -> Path:
         return self._root / f"journal-{number}"
+
+
+def number_of(path: Path) -> int:
+    """The number at the end of a name."""
+    return int(path.name.rpartition("-")[2])
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names of the files in a folder on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_files(folder: Path) -> None:

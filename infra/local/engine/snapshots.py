@@ -22,16 +22,18 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Never
 
-from infra.local.engine.journal import Journal, written
+from infra.local.engine.journal import Journal, number_of, sync_folder, written
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from infra.local.engine.journal import App, Scope
 
 log = logging.getLogger("snapshots")
 
@@ -44,9 +46,6 @@ LOCK_WAIT = 1.0
 
 READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "Receive")
 """Prefixes of calls that change no state to be stored. (If a receive is lost, its message is delivered again.)"""
-
-Scope = MutableMapping[str, Any]
-App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 
 class Snapshots:
@@ -67,7 +66,7 @@ class Snapshots:
         self._kept = 0
         for unfinished in root.glob("unfinished-*"):
             shutil.rmtree(unfinished)
-        self._newest = max((_number(path) for path in root.glob("snapshot-*")), default=0)
+        self._newest = max((number_of(path) for path in root.glob("snapshot-*")), default=0)
         self._restored = self._newest
         self._journal = Journal(root)
         # Snapshots that were begun and never finished have left journals: their calls come after the newest one's.
@@ -202,7 +201,7 @@ class Snapshots:
                 file.flush()
                 os.fsync(file.fileno())
         unfinished.rename(self._folder(self._newest))
-        _sync(self._root)
+        sync_folder(self._root)
         for path in self._root.glob("snapshot-*"):
             if path != self._folder(self._newest):
                 shutil.rmtree(path)
@@ -285,15 +284,3 @@ def _given(body: bytes, receive: Any) -> Any:
         return left.pop() if left else await receive()
 
     return given
-
-
-def _number(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
