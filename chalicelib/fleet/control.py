@@ -53,6 +53,8 @@ class Control(msgspec.Struct, frozen=True):
     settings: TenantSettings
     subscribers: Mapping[str, frozenset[str]] = {}
     """The integrations by id, with the scopes of the events that they receive."""
+    parts: int = 1
+    """The number of parts of the tenant's lists and counts: 1, or ``fleet.parts.LARGE``. It never decreases."""
 
     def includes(self, feature: Feature) -> bool:
         """Whether plan and add-ons include a feature."""
@@ -104,6 +106,7 @@ def _read(tenant: TenantId) -> Control:
         open=tuple(sorted((int(sequence), deployment) for deployment, sequence in opened.items())),
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
+        parts=item.parts or 1,
     )
 
 
