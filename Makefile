@@ -7,6 +7,7 @@
 #   WORKERS=2       that many test processes at once, each with an engine of its own (0: none besides pytest itself);
 #                   without it, three for two cores: tests wait for other programs half of their time
 #   PHASES=10,30    the demo in phases of these shares and the rest, with retries and an abort
+#   MINUTES=60      how long make soak runs, with DEVICES=40 devices and the plan of SEED=1
 #   STAGE=prod      the stage to package, to deploy or to remove
 #   URL=https://... the server to check, with EMAIL and PASSWORD of a user (make smoke)
 #   PYTHON=python   the interpreter that .venv is made from; also the Lambda runtime that is packaged for
@@ -14,7 +15,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run demo reset manage ui pictures test cover bench cost heat check lint types imports spelling docs-check \
+.PHONY: help run demo reset manage ui pictures test cover bench soak cost heat check lint types imports spelling docs-check \
         licences audit templates lock format docs docs-site package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
@@ -22,6 +23,9 @@ ARGS ?=
 T ?=
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 PHASES ?=
+MINUTES ?= 10
+DEVICES ?= 30
+SEED ?= 1
 PY := .venv/bin/python
 READY := .venv/.ready
 ENGINE := .venv-engine/.ready
@@ -75,6 +79,9 @@ heat: $(READY) ## Which keys of DynamoDB become hot (ARGS='--devices 100000 --po
 
 bench: $(READY) $(ENGINE) ## Measure cost and speed
 	@$(PY) -m tests.bench $(ARGS)
+
+soak: $(READY) $(ENGINE) ## Run the server under faults and kills, then compare all records (MINUTES=10 DEVICES=30 SEED=1)
+	@$(PY) -m tests.soak --minutes $(MINUTES) --devices $(DEVICES) --seed $(SEED) $(ARGS)
 
 check: lint types imports spelling docs-check licences test ## Everything that CI runs, in its order
 

@@ -1,0 +1,145 @@
+"""The server of a soak: ``make run`` on a folder and port of its own, killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.running import RunningServer, free_port
+
+PARTS = ("server", "engine")
+"""The processes of `make run`: the server, which also has the workers and the schedule in threads, and the engine."""
+
+KILLS = ("server", "engine", "both", "stop")
+"""How it is ended: `kill -9` of one process, of both, or SIGTERM."""
+
+LINGER = 1.5
+"""Seconds for which the server goes on without its engine, before both are started again."""
+
+_ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Exceeded|Refused)\b.*)$", re.MULTILINE)
+
+
+class _Life(RunningServer):
+    """One life of the server, from a start to its end."""
+
+    def __init__(self, data: Path, port: int, number: int) -> None:
+        super().__init__(data, port)
+        self._output = data.with_name(f"run-{number}.log")
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The ids of its processes."""
+        own = self._process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return {"server": own, "engine": int(children[0])} if children else {"server": own}
+
+
+@dataclass
+class Sample:
+    """The memory of the processes at one time."""
+
+    at: float
+    life: int
+    rss: dict[str, float]
+    """In MB."""
+
+
+@dataclass
+class Server:
+    """The server, over all its lives."""
+
+    folder: Path
+    lives: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    starts: list[float] = field(default_factory=list)
+    """The seconds that each start took."""
+    samples: list[Sample] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._port = free_port()
+        self._life: _Life | None = None
+        self._begun = time.monotonic()
+
+    @property
+    def data(self) -> Path:
+        """Its data folder."""
+        return self.folder / "data"
+
+    @property
+    def port(self) -> int:
+        """Its port, the same in all lives."""
+        return self._port
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The content of its `server.json`."""
+        return dict(self._running.facts)
+
+    @property
+    def _running(self) -> _Life:
+        if self._life is None:
+            raise RuntimeError("the server is not running")
+        return self._life
+
+    async def start(self) -> None:
+        """Start it; returns once it serves."""
+        began = time.monotonic()
+        self.lives += 1
+        life = _Life(self.data, self._port, self.lives)
+        await asyncio.to_thread(life.__enter__)
+        self._life = life
+        self.starts.append(time.monotonic() - began)
+
+    async def stop(self) -> None:
+        """Stop it with SIGTERM; does nothing if it is not running."""
+        life, self._life = self._life, None
+        if life is not None:
+            await asyncio.to_thread(life.stop)
+
+    async def kill(self, how: str) -> None:
+        """End it in one of the ways of :data:`KILLS`, and start it again."""
+        life, self._life = self._running, None
+        pids = life.pids
+        self.kills[how] += 1
+        if how in {"engine", "both"} and "engine" in pids:
+            os.kill(pids["engine"], signal.SIGKILL)
+        if how == "engine":
+            # The server does not start another engine: all calls fail until `make run` is started again.
+            await asyncio.sleep(LINGER)
+        if how in {"server", "both"}:
+            await asyncio.to_thread(life.kill)
+        else:
+            await asyncio.to_thread(life.stop)
+        await self.start()
+
+    def sample(self) -> None:
+        """Measure the memory of the processes."""
+        life = self._life
+        if life is not None:
+            rss = {name: _rss(pid) for name, pid in life.pids.items()}
+            self.samples.append(Sample(time.monotonic() - self._begun, self.lives, rss))
+
+    def errors(self) -> Counter[str]:
+        """The last lines of tracebacks in the logs, without their numbers, by how often they occur."""
+        found: Counter[str] = Counter()
+        for path in self.folder.glob("run-*.log"):
+            for line in _ERROR.findall(path.read_text(errors="replace")):
+                found[re.sub(r"[0-9a-f-]{8,}|\d+", "*", line)[:120]] += 1
+        return found
+
+
+def _rss(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(found[1]) / 1024 if found else 0.0
