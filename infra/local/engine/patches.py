@@ -15,7 +15,7 @@ import time
 from email.utils import parseaddr
 from typing import Any
 
-from infra.local.engine import rest_import
+from infra.local.engine import rest_import, sorted_keys
 
 LOG_WAIT = 0.005
 """Seconds to wait for a function's first log line after its answer (the engine's default: 0.05 s)."""
@@ -41,6 +41,7 @@ def apply() -> None:
     _parameters_are_allowed_one_by_one()
     _expressions_are_parsed_once()
     _tokens_keep_a_hash()
+    sorted_keys.apply()
     _access_logs_can_be_taken_away()
 
 
