@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -77,8 +76,7 @@ def main() -> None:
         signal.signal(number, _interrupt)
     try:
         with ExitStack() as running:
-            _start(options, running)
-            threading.Event().wait()
+            _start(options, running).watch()
     except (EngineError, PortBusyError, private.OpenFolderError, migrations.NewerDataError) as error:
         sys.exit(f"lamplighter: {error}")
     except KeyboardInterrupt:
@@ -103,8 +101,8 @@ def _options() -> Options:
     return Options(given.host, given.port, given.name, given.data.resolve(), given.threads)
 
 
-def _start(options: Options, running: ExitStack) -> None:
-    """Start everything; ``running`` stops it in reverse order."""
+def _start(options: Options, running: ExitStack) -> Engine:
+    """Start everything; ``running`` stops it in reverse order. Returns the engine, without which nothing works."""
     private.folder(options.data)
     tls = certs.ensure(options.data / "tls", options.names)
     # The port first, so that a conflict is reported before anything else is started.
@@ -137,6 +135,7 @@ def _start(options: Options, running: ExitStack) -> None:
     }
     private.write(options.data / "server.json", facts | asdict(first))
     _welcome(url, tls.ca, first, options.data, is_new=is_new)
+    return engine
 
 
 def _welcome(url: str, ca: Path, first: FirstTenant, data: Path, *, is_new: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import stat
@@ -84,6 +85,18 @@ def test_after_a_reset_the_same_administrator_is_created(tmp_path: Path, port: i
         assert second.facts["password"] == before["password"]
         assert second.facts["tenant_id"] != before["tenant_id"]
         assert login(second).status_code == 200
+
+
+def test_it_ends_if_its_engine_is_killed_and_goes_on_where_it_was(tmp_path: Path, port: int) -> None:
+    with RunningServer(tmp_path / "data", port) as first:
+        token = login(first).text
+        os.kill(first.engine, signal.SIGKILL)
+        first.join()
+        assert first.code == 1
+        assert "the embedded AWS engine has ended (exit code -9)" in first.output()
+
+    with RunningServer(tmp_path / "data", port) as second, second.client(token) as client:
+        assert client.get("/api/management/v1/useradm/users/me").status_code == 200
 
 
 def test_a_busy_port_is_reported_in_one_line(tmp_path: Path) -> None:

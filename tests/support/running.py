@@ -8,15 +8,13 @@ import socket
 import ssl
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 import httpx2
 
 from infra.paths import ROOT
 from tests.support.waiting import until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOGIN = "/api/management/v1/useradm/auth/login"
 
@@ -64,6 +62,16 @@ class RunningServer:
             self.code = self._process.wait(60)
         finally:
             self._process.kill()
+
+    def join(self) -> None:
+        """Wait until it has ended by itself."""
+        self.code = self._process.wait(60)
+
+    @property
+    def engine(self) -> int:
+        """The process id of its engine."""
+        own = self._process.pid
+        return int(Path(f"/proc/{own}/task/{own}/children").read_text().split()[0])
 
     def kill(self) -> None:
         """Kill it, as a power cut would."""

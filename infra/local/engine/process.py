@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from infra.local import private
 from infra.local.signatures import Key
@@ -145,6 +145,20 @@ class Engine:
         except BaseException:
             self.stop()
             raise
+
+    def watch(self) -> NoReturn:
+        """Wait until the engine ends by itself.
+
+        Raises:
+            EngineError: it has ended.
+        """
+        if self._process is None:
+            raise EngineError("the engine is not running")
+        code = self._process.wait()
+        raise EngineError(
+            f"the embedded AWS engine has ended (exit code {code}), and without it no call can be answered. "
+            f"Nothing that was answered is lost: start the server again. The engine's log is {self.log}"
+        )
 
     def stop(self) -> None:
         """Write the state and stop the engine; does nothing if it is not running."""
