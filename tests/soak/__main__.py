@@ -33,6 +33,9 @@ def _options() -> Options:
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between two steps of a device (%(default)s)")
     parser.add_argument("--kill-every", type=float, default=75, help="average seconds between two kills (%(default)s)")
     parser.add_argument("--faults", type=float, default=0.05, help="share of calls that meet a fault (%(default)s)")
+    parser.add_argument(
+        "--device-timeout", type=int, default=45, help="seconds after which silent devices fail, 0: never (%(default)s)"
+    )
     parser.add_argument("--no-faults", action="store_true", help="neither kills nor faults of the network")
     parser.add_argument("--folder", type=Path, help="an empty folder for the data and logs, which are kept")
     given = parser.parse_args()
@@ -44,6 +47,7 @@ def _options() -> Options:
         pace=given.pace,
         kill_every=0 if calm else given.kill_every,
         faults=0 if calm else given.faults,
+        device_timeout=given.device_timeout,
         folder=given.folder.resolve() if given.folder else None,
     )
 

@@ -143,7 +143,8 @@ class Comparison:
 
     async def _uploads(self) -> None:
         for release, uploads in self._ledger.uploads.items():
-            listed = await self._operator.read(f"{ARTIFACTS}?name={release}", kind="compare")
+            found = await self._operator.read(f"{ARTIFACTS}?name={release}", kind="compare")
+            listed = [each for each in found if each["name"] == release]  # parts of names are found as well
             by_type = {each["device_types_compatible"][0]: each["id"] for each in listed}
             right = len(listed) == len(uploads) and set(by_type) == set(uploads)
             self.result.note("uploads are listed", f"{release}: {by_type}", right=right)

@@ -138,7 +138,11 @@ class SoakDevice(SimulatedDevice):
         except DeploymentAborted:
             return
         except Silence:
-            await self.world.rest(self.world.pace * self._rng.uniform(5, 40))
+            await self.world.rest(self._long())
+
+    def _long(self) -> float:
+        """Seconds that it is silent."""
+        return self.world.pace * self._rng.uniform(5, 60)
 
     async def between(self) -> None:
         """What it does between two updates."""
@@ -174,7 +178,7 @@ class SoakDevice(SimulatedDevice):
     def _check(self, instructions: Mapping[str, Any]) -> None:
         """Record an instruction."""
         artifact, deployment = instructions["artifact"], instructions["id"]
-        self.ledger.instructions.append(
+        self.ledger.instructed(
             Instruction(
                 at=self.ledger.now,
                 device=self.id,
@@ -300,13 +304,15 @@ class Slow(SoakDevice):
 
 
 class Silent(SoakDevice):
-    """Often stops in the middle of an update, and comes back much later."""
+    """Often stops in the middle of an update. Much later it goes on, or polls again."""
 
     behaviour = "silent"
 
     async def step(self) -> None:
         if not self.world.calm.is_set() and self._rng.random() < 0.25:
-            raise Silence
+            if self._rng.random() < 0.5:
+                raise Silence
+            await self.world.rest(self._long())
 
 
 class Failing(SoakDevice):

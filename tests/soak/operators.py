@@ -23,6 +23,7 @@ from tests.soak.records import ACKNOWLEDGED, UNKNOWN, Deployment, Ledger
 
 INVENTORY = "/api/management/v1/inventory"
 FILTERS = "/api/management/v2/inventory/filters"
+SETTINGS = "/api/management/v2/tenantadm/settings"
 GROUPS = ("canary", "field")
 OPEN_AT_ONCE = 5
 """Unfinished deployments above which no further ones are created: devices take them one after the other."""
@@ -353,6 +354,11 @@ class Keeping(SoakOperator):
         terms = [{"scope": "inventory", "attribute": "site", "type": "$eq", "value": site}]
         answer = await self.call("POST", FILTERS, {"name": site, "terms": terms}, kind="save filter")
         return self.expect(answer, 201, "saving a filter").headers["location"].rsplit("/", 1)[-1]
+
+    async def set_timeout(self, seconds: int) -> None:
+        """Let the updates of silent devices fail after some seconds."""
+        answer = await self.call("PUT", SETTINGS, {"device_timeout": seconds}, kind="save settings")
+        self.expect(answer, 204, "saving settings")
 
     async def group(self, device: str, group: str) -> None:
         """Put a device into a group."""

@@ -16,6 +16,9 @@ from tests.simulator.records import Payload
 RECENT = 20
 """Calls of each device or operator that are kept, to explain a disagreement."""
 
+MARGIN = 5.0
+"""Seconds by which the times of the devices and of the server's writes may differ."""
+
 FINAL = frozenset({"success", "failure", "noartifact", "already-installed", "aborted", "decommissioned"})
 
 ACKNOWLEDGED, UNKNOWN, REFUSED = "acknowledged", "unknown", "refused"
@@ -27,6 +30,7 @@ class Report:
     """A status that a device reported, or tried to."""
 
     status: str
+    at: float
     outcome: str = UNKNOWN
 
 
@@ -76,8 +80,9 @@ class Disagreement:
 class Ledger:
     """The records of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, device_timeout: float = 0) -> None:
         self._begun = time.monotonic()
+        self._device_timeout = device_timeout
         self._answered = self._begun
         self.calls: Counter[tuple[str, str]] = Counter()
         """By kind and outcome: ``2xx``, ``4xx``, ``5xx``, ``none``."""
@@ -88,6 +93,7 @@ class Ledger:
         self.reports: defaultdict[tuple[str, str], list[Report]] = defaultdict(list)
         """By deployment and device."""
         self.instructions: list[Instruction] = []
+        self._told: dict[tuple[str, str], float] = {}
         self.logs: dict[tuple[str, str], str] = {}
         """A text that must be in the log of a deployment and device."""
         self.uploads: dict[str, dict[str, Payload]] = {}
@@ -115,15 +121,20 @@ class Ledger:
         """Record something that must not happen."""
         self.problems.append(Disagreement(f"at {self.now:.2f} s: {what}", who))
 
+    def instructed(self, instruction: Instruction) -> None:
+        """Record an instruction."""
+        self.instructions.append(instruction)
+        self._told.setdefault((instruction.deployment, instruction.device), instruction.at)
+
     def reporting(self, deployment: str, device: str, status: str) -> Report:
         """A report is about to be sent; the caller sets its outcome."""
-        report = Report(status)
+        report = Report(status, self.now)
         self.reports[deployment, device].append(report)
         return report
 
     def allowed(self, deployment: Deployment, device: str) -> set[str]:
         """The statuses that the server may have for a device with an instruction."""
-        possible = _after(self.reports[deployment.id, device], deployment.retries)
+        possible = self._after(deployment, device)
         if device in deployment.withdrawn and not possible <= FINAL:
             possible |= {"aborted"}
         if device in self.decommissioned and not possible <= FINAL:
@@ -133,18 +144,30 @@ class Ledger:
             possible = ended if deployment.abort == ACKNOWLEDGED else ended | possible
         return possible
 
+    def _after(self, deployment: Deployment, device: str) -> set[str]:
+        """The possible statuses after all reports of a device, as they are stored."""
+        possible, failures = {"pending"}, 0
+        last = self._told.get((deployment.id, device), 0.0)
+        for report in self.reports[deployment.id, device]:
+            silent = self._was_silent(last, report.at, possible)
+            last = report.at
+            again = report.status == "failure" and failures < deployment.retries
+            stored = "pending" if again else report.status
+            before = possible | silent
+            if report.outcome == REFUSED:
+                possible = {"aborted"}
+            elif report.outcome == UNKNOWN:
+                possible = before | {stored}
+            elif stored not in FINAL:
+                # The server ignores progress in a deployment that has finished meanwhile.
+                possible = (before & FINAL) | {stored}
+                failures += report.status == "failure"
+            else:
+                possible = {stored}
+                failures += report.status == "failure"
+        return possible | self._was_silent(last, self.now, possible)
 
-def _after(reports: list[Report], retries: int) -> set[str]:
-    """The possible statuses after some reports, as they are stored."""
-    possible, failures = {"pending"}, 0
-    for report in reports:
-        stored = "pending" if report.status == "failure" and failures < retries else report.status
-        if report.outcome == REFUSED:
-            possible = {"aborted"}
-        elif report.outcome == UNKNOWN or (stored not in FINAL and possible <= FINAL):
-            # The server ignores progress in a deployment that has finished meanwhile.
-            possible = possible | {stored}
-        else:
-            possible = {stored}
-            failures += report.status == "failure"
-    return possible
+    def _was_silent(self, since: float, until: float, possible: set[str]) -> set[str]:
+        """The status of a device that the server may have given up in between."""
+        is_long = 0 < self._device_timeout <= until - since + MARGIN
+        return {"failure"} if is_long and not possible <= FINAL else set()

@@ -50,6 +50,8 @@ class Options:
     pace: float
     kill_every: float
     faults: float
+    device_timeout: int = 0
+    """Seconds of silence after which the server gives up a device's update; 0: never."""
     folder: Path | None = None
 
 
@@ -68,7 +70,7 @@ class Soak:
     """A run."""
 
     def __init__(self, options: Options, folder: Path, console: Console) -> None:
-        self.options, self.ledger, self.server = options, Ledger(), Server(folder)
+        self.options, self.ledger, self.server = options, Ledger(options.device_timeout), Server(folder)
         self._console = console
         self._lives: set[asyncio.Task[None]] = set()
         self._devices: list[SoakDevice] = []
@@ -142,6 +144,7 @@ class Soak:
         while accepted < len(first):  # until all have made their first request
             await asyncio.sleep(0.5)
             accepted += await keeping.accept([_identity(device) for device in first])
+        await keeping.set_timeout(self.options.device_timeout)
         for site in SITES:
             setup.filters[site] = await keeping.make_filter(site)
         for device in first:
@@ -190,10 +193,18 @@ class Soak:
             if self.ledger.now + pause > end:
                 return
             await asyncio.sleep(pause)
-            await self.server.kill(rng.choices(KILLS, (3, 2, 2, 1))[0])
+            how = rng.choices(KILLS, (3, 2, 2, 1))[0]
+            try:
+                await self.server.kill(how)
+            except AssertionError as error:
+                self.ledger.problem(f"the server did not start again after a kill of {how}: {error}")
+                await self.server.start()
 
     async def _measure(self) -> None:
         while True:
+            if self.server.has_ended:
+                self.ledger.problem("the server has ended, although nobody killed it")
+                await self.server.start()
             self.server.sample()
             await asyncio.sleep(SAMPLE)
 

@@ -20,9 +20,6 @@ PARTS = ("server", "engine")
 KILLS = ("server", "engine", "both", "stop")
 """How it is ended: `kill -9` of one process, of both, or SIGTERM."""
 
-LINGER = 1.5
-"""Seconds for which the server goes on without its engine, before both are started again."""
-
 _ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Exceeded|Refused)\b.*)$", re.MULTILINE)
 
 
@@ -34,11 +31,14 @@ class _Life(RunningServer):
         self._output = data.with_name(f"run-{number}.log")
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    @property
     def pids(self) -> dict[str, int]:
         """The ids of its processes."""
-        own = self._process.pid
-        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-        return {"server": own, "engine": int(children[0])} if children else {"server": own}
+        return {"server": self._process.pid, "engine": self.engine}
 
 
 @dataclass
@@ -107,23 +107,23 @@ class Server:
     async def kill(self, how: str) -> None:
         """End it in one of the ways of :data:`KILLS`, and start it again."""
         life, self._life = self._running, None
-        pids = life.pids
         self.kills[how] += 1
-        if how in {"engine", "both"} and "engine" in pids:
-            os.kill(pids["engine"], signal.SIGKILL)
-        if how == "engine":
-            # The server does not start another engine: all calls fail until `make run` is started again.
-            await asyncio.sleep(LINGER)
-        if how in {"server", "both"}:
-            await asyncio.to_thread(life.kill)
-        else:
-            await asyncio.to_thread(life.stop)
+        if how in {"engine", "both"}:
+            os.kill(life.engine, signal.SIGKILL)
+        # Without its engine, the server ends by itself.
+        end = {"engine": life.join, "stop": life.stop}.get(how, life.kill)
+        await asyncio.to_thread(end)
         await self.start()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._life is not None and not self._life.is_running
 
     def sample(self) -> None:
         """Measure the memory of the processes."""
         life = self._life
-        if life is not None:
+        if life is not None and life.is_running:
             rss = {name: _rss(pid) for name, pid in life.pids.items()}
             self.samples.append(Sample(time.monotonic() - self._begun, self.lives, rss))
 

@@ -18,7 +18,8 @@ from tests.soak.walking import Walk
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHORT = ("--minutes", "0.5", "--devices", "14", "--pace", "0.4", "--kill-every", "9", "--seed", "4")
+SHORT = ("--minutes=0.5", "--devices=14", "--pace=0.4", "--kill-every=9", "--seed=4", "--device-timeout=0")
+"""Without a timeout of devices, for which the schedule would have to be waited for."""
 
 
 @pytest.mark.slow
@@ -53,6 +54,17 @@ def test_the_statuses_that_reports_allow(
         ledger.reporting("d", "device", status).outcome = outcome
     deployment = Deployment("d", "name", "release", "few", frozenset({"device"}), retries=retries, abort=abort)
     assert ledger.allowed(deployment, "device") == allowed
+
+
+def test_a_device_may_have_failed_while_it_was_silent() -> None:
+    ledger, deployment = Ledger(device_timeout=1), Deployment("d", "name", "release", "few", frozenset({"device"}))
+    for status, allowed in (
+        ("downloading", {"downloading", "failure"}),
+        ("installing", {"installing", "failure"}),
+        ("success", {"success"}),
+    ):
+        ledger.reporting("d", "device", status).outcome = ACKNOWLEDGED
+        assert ledger.allowed(deployment, "device") == allowed
 
 
 def test_the_walk_notices_orphans_and_wrong_counters() -> None:

@@ -42,13 +42,13 @@ def _client(facts: Mapping[str, Any], service: str) -> Any:
 
 
 async def settled(facts: Mapping[str, Any]) -> None:
-    """Wait until the queues are empty and nothing is due."""
+    """Wait until the queues are empty and the schedule has nothing left to do."""
     await asyncio.to_thread(_settled, facts)
 
 
 def _settled(facts: Mapping[str, Any]) -> None:
     end = time.monotonic() + SETTLE
-    while time.monotonic() < end and (_messages(facts, dead=False) or _overdue(facts)):
+    while time.monotonic() < end and (_messages(facts, dead=False) or _left(facts)):
         time.sleep(1)
 
 
@@ -65,15 +65,12 @@ def _messages(facts: Mapping[str, Any], *, dead: bool) -> dict[str, int]:
     return found
 
 
-def _overdue(facts: Mapping[str, Any]) -> list[str]:
-    """The keys of what the schedule has to do first: deployments that are due, and lost connections."""
-    now, dynamodb = int(time.time() * 1000), _client(facts, "dynamodb")
-    lost = [
-        item["pk"]
-        for item in _items(dynamodb, "deviceconnect")
-        if {"due_sk", "endpoint"} & set(item) and "ended" not in item
-    ]
-    return lost + [item["pk"] for item in _items(dynamodb, "deployments") if int(item.get("due_sk", now + 1)) <= now]
+def _left(facts: Mapping[str, Any]) -> list[str]:
+    """The keys of what the schedule still has to do: due entries, connections and sessions. At rest nothing is left."""
+    dynamodb = _client(facts, "dynamodb")
+    rows = [item["pk"] for item in _items(dynamodb, "deployments") if "due_sk" in item]
+    links = _items(dynamodb, "deviceconnect")
+    return rows + [item["pk"] for item in links if {"due_sk", "endpoint"} & set(item) and "ended" not in item]
 
 
 def _items(dynamodb: Any, table: str) -> Iterator[Item]:
