@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from infra.local.engine.process import Engine, EngineError
+from infra.local.engine.process import Engine, EngineError, interpreter
 from infra.paths import ROOT
 from tests.support.aws import client_of
 
@@ -186,6 +186,27 @@ def test_a_transaction_is_remembered_by_its_token_and_not_by_its_content(tmp_pat
         for number in range(200):
             put(f"large {number}", str(number) * 100_000)
         assert resident(engine) - before < 30 * 1024 * 1024, "50 MB were written, and one item is left"
+
+
+FORGETTING = """
+from types import SimpleNamespace
+from ministack.services import dynamodb
+from infra.local.engine import patches
+patches._tokens_keep_a_hash()
+now = 0
+dynamodb.time = SimpleNamespace(time=lambda: now)
+for now in range(1_000):
+    dynamodb._txn_token_store(str(now), {"signature": {}})
+print(len(dynamodb._txn_idempotency), bool(dynamodb._txn_token_lookup("970")), bool(dynamodb._txn_token_lookup("900")))
+"""
+
+
+def test_tokens_of_transactions_are_kept_for_a_minute() -> None:
+    told = subprocess.run([interpreter(), "-c", FORGETTING], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    kept, remembered, old = told.stdout.split()
+    assert int(kept) <= 120
+    assert (remembered, old) == ("True", "False")
 
 
 def test_a_snapshot_is_written_only_when_something_changed(tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ A call that changed something is appended to the file, and answered once it is o
 
 The engine runs one call at a time on its event loop, and begins to answer in the same step. So the file has the order
 of the changes, and a fork (``snapshots.py``) contains all changes before it and none after it. Objects in S3 are not in
-the file: the engine writes them to files of their own before it answers.
+the file: they have files of their own (``objects.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import json
 import logging
@@ -92,10 +91,6 @@ class Journal:
             self._storing = None
         self._stored = max(self._stored, added)
 
-    async def store_files(self) -> None:
-        """Returns when the files that the engine has written are on the disk: S3's objects."""
-        await asyncio.to_thread(_sync_files, self._root)
-
     async def replay(self, app: App, since: int) -> int:
         """Run again all calls of the files from number ``since`` on; returns how many there were."""
         done = 0
@@ -119,16 +114,6 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_files(folder: Path) -> None:
-    syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if syncfs is None or syncfs(descriptor):  # Linux has it
-            os.sync()
     finally:
         os.close(descriptor)
 

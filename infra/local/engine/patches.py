@@ -15,7 +15,7 @@ import time
 from email.utils import parseaddr
 from typing import Any
 
-from infra.local.engine import rest_import, sorted_keys
+from infra.local.engine import objects, rest_import, sorted_keys
 
 LOG_WAIT = 0.005
 """Seconds to wait for a function's first log line after its answer (the engine's default: 0.05 s)."""
@@ -25,6 +25,9 @@ TRANSITION = 1.0
 
 EXPRESSIONS = 1024
 """Cached DynamoDB expressions. The app uses a few hundred, with placeholders for names and values."""
+
+TOKENS_KEPT = 60
+"""Seconds for which a transaction's token is remembered (DynamoDB: ten minutes). A call repeats it for 30 s at most."""
 
 Reply = tuple[int, dict[str, str], bytes]
 
@@ -42,6 +45,7 @@ def apply() -> None:
     _expressions_are_parsed_once()
     _tokens_keep_a_hash()
     sorted_keys.apply()
+    objects.apply()
     _access_logs_can_be_taken_away()
 
 
@@ -247,6 +251,7 @@ def _tokens_keep_a_hash() -> None:
     """A transaction's token keeps the whole transaction for ten minutes: memory follows all that was written since."""
     from ministack.services import dynamodb
 
+    dynamodb._TXN_TOKEN_TTL = TOKENS_KEPT
     store = dynamodb._txn_token_store
     dynamodb._txn_token_store = lambda token, entry: store(token, entry | {"signature": _Hash(entry["signature"])})
 

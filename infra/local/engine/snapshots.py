@@ -28,6 +28,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Never
 
+from infra.local.engine import objects
 from infra.local.engine.journal import Journal, number_of, sync_folder, written
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Snapshots:
                 await app(scope, _given(body, receive), self._noting(store, send))
             else:
                 # Functions and APIs are in the snapshots only: a deployment that breaks off is started again.
-                store_files = self._journal.store_files if _is_of_s3(scope) else _store_nothing
+                store_files = objects.store if _is_of_s3(scope) else _store_nothing
                 await app(scope, receive, self._noting(store_files, send))
 
         return watched
@@ -200,6 +201,7 @@ class Snapshots:
                 file.write(json.dumps(document, default=persistence._json_default))
                 file.flush()
                 os.fsync(file.fileno())
+        sync_folder(unfinished)
         unfinished.rename(self._folder(self._newest))
         sync_folder(self._root)
         for path in self._root.glob("snapshot-*"):
