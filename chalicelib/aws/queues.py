@@ -32,6 +32,7 @@ class Queue(StrEnum):
     DECOMMISSIONS = "decommissions"
     DELIVERIES = "deliveries"
     MAILS = "mails"
+    PREPARATIONS = "preparations"
     REMOVALS = "removals"
     SNAPSHOTS = "snapshots"
     UPLOADS = "uploads"
@@ -49,6 +50,13 @@ class Delivery(msgspec.Struct, frozen=True):
 
     tenant: TenantId
     integration: str
+
+
+class Preparation(msgspec.Struct, frozen=True):
+    """A large deployment whose targets must be listed."""
+
+    tenant: TenantId
+    deployment: str
 
 
 class Removal(msgspec.Struct, frozen=True):

@@ -100,8 +100,8 @@ IDLE = 600
 """Seconds after which Lambda ends a process that nobody calls; not documented by AWS."""
 LIFE = 2
 """Hours after which Lambda replaces a process that is busy; not documented by AWS."""
-QUEUES = 6
-ALARMS = 56
+QUEUES = 7
+ALARMS = 60
 """Metrics that the alarms of ``alarms.yaml`` watch: each is billed."""
 METRICS = 19
 """The app's own metrics, if all of them are in use."""

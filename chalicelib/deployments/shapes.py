@@ -163,6 +163,13 @@ class Outcomes(msgspec.Struct):
     updated_at: list[str]
 
 
+class Preparation(msgspec.Struct):
+    """The progress of listing the targets of a large deployment: ``found`` of about ``expected`` devices."""
+
+    found: int
+    expected: int
+
+
 class Deployment(msgspec.Struct, omit_defaults=True):
     """A deployment. ``max_devices`` is its size, ``device_count`` the number of devices that have polled.
 
@@ -189,6 +196,8 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     update_control_map: dict[str, Any] | None = None
     dynamic: bool = False
     initial_device_count: int | None = None
+    preparing: Preparation | None = None
+    """Only until its targets are listed; no device gets it before."""
     outcomes: Outcomes | None = None
     """Only if it was requested."""
 

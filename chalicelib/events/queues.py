@@ -99,6 +99,16 @@ def on_delivery(body: str) -> None:
     delivering.deliver(message.tenant, message.integration)
 
 
+@_worker(Queue.PREPARATIONS, at_once=5)
+def on_preparation(body: str) -> None:
+    """List the targets of large deployments."""
+    # Imported here: each worker is a function of its own.
+    from chalicelib.deployments.service.workers import preparing as deployments
+
+    message = msgspec.json.decode(body, type=queues.Preparation)
+    deployments.prepare(message.tenant, message.deployment)
+
+
 @_worker(Queue.REMOVALS, at_once=2)
 def on_removal(body: str) -> None:
     """Erase the data of removed tenants."""

@@ -1,4 +1,4 @@
-"""Several reads at the same time, for data that are divided into many partitions."""
+"""Runs independent reads or writes at the same time, each of which waits for DynamoDB."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
-K = TypeVar("K")
-V = TypeVar("V")
+T = TypeVar("T")
+R = TypeVar("R")
 _AT_ONCE: Final = 16
-"""Threads of one call. ``storage.pool`` keeps more connections than that."""
 
 
-def each(read: Callable[[K], V], keys: Sequence[K]) -> list[V]:
-    """The result of ``read`` for each key, in the order of the keys.
+def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """The results of ``function`` for each item, in their order. At most 16 run at the same time.
 
-    Raises:
-        Exception: what the first failed read raised, after all have ended.
+    Raises the first error after all that had begun have ended.
     """
-    if len(keys) <= 1:
-        return [read(key) for key in keys]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(keys))) as pool:
-        # Each thread runs in a copy of this call's context.
-        jobs = [pool.submit(copy_context().run, read, key) for key in keys]
-    return [job.result() for job in jobs]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        # Each has a copy of the call's context, which contains its deadline.
+        return [future.result() for future in [pool.submit(copy_context().run, function, item) for item in items]]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import limits
-from chalicelib.deployments import tables
+from chalicelib.deployments.service import plans
+from chalicelib.deployments.tables import rows
 from chalicelib.tenantadm import service
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 
@@ -197,14 +198,16 @@ def test_an_abort_writes_no_device_row(world: World, device: Device, tenant) -> 
     deployment = world.deploy("two", [device.id, world.device().id])
     serves(device.poll(), deployment)
     device.report(deployment, "installing")
-    before = tables.find_row(tenant.id, deployment, device.id)
+    plan = plans.get(tenant.id, deployment)
+    assert plan is not None
+    before = rows.find(tenant.id, plan, device.id)
 
     world.abort(deployment)
 
-    after = tables.find_row(tenant.id, deployment, device.id)
+    after = rows.find(tenant.id, plan, device.id)
     assert before is not None
     assert after is not None
-    assert after.serialize() == before.serialize()
+    assert after == before
     shown = world.show(deployment)
     row = world.rows(deployment)[device.id]
     # The shown status of a row follows from its deployment.

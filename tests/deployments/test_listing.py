@@ -163,7 +163,7 @@ def test_time_limits_are_inclusive_with_milliseconds(
 ) -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     with monkeypatch.context() as patch:
-        patch.setattr("chalicelib.deployments.service.creating.clock.now", lambda: moment)
+        patch.setattr("chalicelib.deployments.service.operators.creating.clock.now", lambda: moment)
         world.deploy("two", [device.id])
     created = int(moment.timestamp())
 

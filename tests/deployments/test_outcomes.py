@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import limits
-from chalicelib.deployments import tables
 from chalicelib.deployments.rules import failures
+from chalicelib.deployments.service import plans
 from chalicelib.deployments.shapes import LogMessage
-from chalicelib.deployments.tables import RowItem
+from chalicelib.deployments.tables.items import RowItem, row_ref
 from tests.deployments.world import DEPLOYMENTS, World, serves
 from tests.roles.test_roles import ROLES, role, scoped
 from tests.support.probe import counted
@@ -97,7 +97,9 @@ def test_rows_of_earlier_versions_have_a_reason_too(world: World, fleet: list[De
     deployment = world.deploy("two", [device.id])
     _fail(device, deployment)
     _log(device, deployment, ("error", "one"))
-    tables.row_ref(tenant.id, deployment, device.id).update([RowItem.error.remove()])
+    plan = plans.get(tenant.id, deployment)
+    assert plan is not None
+    row_ref(tenant.id, plan, device.id).update([RowItem.error.remove()])
     assert [each["reason"] for each in _outcomes(world, deployment)["reasons"]] == ["no reason given"]
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.deployments import tables
 from chalicelib.deployments.service import managing as service
-from chalicelib.deployments.service import schedule
-from chalicelib.deployments.tables import DeploymentItem
+from chalicelib.deployments.service import opening
+from chalicelib.deployments.service.schedule import running
+from chalicelib.deployments.tables import waiting
+from chalicelib.deployments.tables.items import DeploymentItem, deployment_ref
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
 from tests.deployments.world import World, serves
@@ -36,12 +37,12 @@ def device(world: World, moment: Clock) -> Device:
 def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """Deployment and number of each phase that was recorded as open. Leftovers of other tests are processed first."""
     future = moment.time + timedelta(days=100_000)
-    while list(tables.due_items(future, limit=1)):
-        schedule.tick(future)
+    while list(waiting.by(future, limit=1)):
+        running.tick(future)
 
     seen: Opened = []
     monkeypatch.setattr(
-        schedule, "phase_opened", lambda _tx, _tenant, deployment, number: seen.append((deployment, number))
+        opening, "phase_opened", lambda _tx, _tenant, deployment, number: seen.append((deployment, number))
     )
     return seen
 
@@ -110,19 +111,19 @@ def test_a_failing_item_does_not_block_others(
     world: World, device: Device, moment: Clock, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, good = two_phases(world, moment, "broken"), two_phases(world, moment, "good")
-    record = schedule.phase_opened
+    record = opening.phase_opened
 
     def fail(tx, tenant, deployment: str, number: int) -> None:
         if deployment == broken:
             raise RuntimeError("the hook fails")
         record(tx, tenant, deployment, number)
 
-    monkeypatch.setattr(schedule, "phase_opened", fail)
+    monkeypatch.setattr(opening, "phase_opened", fail)
     moment.move(hours=1)
     tick(moment)
     assert opened == [(good, 0)]
 
-    monkeypatch.setattr(schedule, "phase_opened", record)
+    monkeypatch.setattr(opening, "phase_opened", record)
     tick(moment)
     assert opened == [(good, 0)]  # not retried yet: the failure may last
     moment.move(minutes=5)
@@ -140,13 +141,14 @@ def test_the_cost_of_a_run_does_not_grow_with_waiting_tenants(
 
     with DeploymentItem.batch_write() as batch:
         for _ in range(1000):
-            item = tables.deployment_ref(TenantId(uuid.uuid4().hex), str(uuid.uuid4()))
+            each = str(uuid.uuid4())
+            item = deployment_ref(TenantId(uuid.uuid4().hex), each)
             item.name = item.artifact_name = item.lock = "waits"
-            item.sequence, item.created, item.targets, item.shards = 1, moment.time, 1, 1
+            item.sequence, item.created, item.size, item.shards = 1, moment.time, 1, 1
             item.artifacts = item.filter = []
             item.history_pk = item.state_pk = "elsewhere"
-            item.history_sk = item.state_sk = item.deployment_id
-            item.due_pk, item.due_sk = due.key(item.deployment_id, moment.time + timedelta(days=1000))
+            item.history_sk = item.state_sk = each
+            item.due_pk, item.due_sk = due.key(each, moment.time + timedelta(days=1000))
             batch.save(item)
     with counted() as idle:
         tick(moment)

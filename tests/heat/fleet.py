@@ -1,7 +1,4 @@
-"""Makes the calls that are recorded: each kind by a few devices of a large tenant.
-
-A tenant with fewer than ``LARGE_FROM`` devices is taken to use the same keys, in one part.
-"""
+"""Makes the calls that are recorded: each kind by a few devices of a large tenant."""
 
 from __future__ import annotations
 
@@ -11,13 +8,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import time_machine
 
 from chalicelib import clock, limits
-from chalicelib.fleet import control, membership, places
-from chalicelib.fleet.parts import LARGE, LARGE_FROM
-from chalicelib.fleet.tables import CountItem, RosterItem
+from chalicelib.fleet import control, counts, membership
+from chalicelib.fleet.tables import RosterItem
 from chalicelib.inventory.tables import changes
 from chalicelib.storage import due
 from infra.heat.scenarios import DAY
@@ -25,7 +20,6 @@ from infra.heat.traffic import SIZES, Access, Recording
 from tests.deployments.test_dynamic import deploy, save_filter, tag
 from tests.deployments.world import DEVAUTH, World, serves, serves_nothing
 from tests.heat.recorder import Recorder
-from tests.large.growing import grow
 from tests.simulator.device import Device
 
 if TYPE_CHECKING:
@@ -50,9 +44,9 @@ FORMS = [
     (re.compile(rf"^{_ID}$"), "{device}"),
     (re.compile(r"^COUNTER#\d+"), "COUNTER#{counter}"),
     (re.compile(r"#R#[0-9a-f]$"), "#R#{roster}"),
-    (re.compile(r"#(L|COUNTS)#[0-9a-f]{2}$"), r"#\1#{part}"),
+    (re.compile(r"^S#\d$"), "S#{count}"),
     (re.compile(r"^DUE#\d$"), "DUE#{due}"),
-    (re.compile(r"#CHANGED#[0-9a-f]{2}$"), "#CHANGED#{changed}"),
+    (re.compile(r"#CHANGED#\d$"), "#CHANGED#{changed}"),
 ]
 """Placeholders for ids and parts in keys."""
 
@@ -60,13 +54,14 @@ FORMS = [
 def parts() -> dict[str, list[int]]:
     """The number of parts of each kind in the layout, for each size of a tenant."""
     counters = [max(1, min(limits.COUNTER_SHARDS, -(-size // limits.COUNTER_SHARD_DEVICES))) for size in SIZES]
-    by_size = {
-        "counter": counters,
-        "part": [LARGE if size >= LARGE_FROM else 1 for size in SIZES],
-        "changed": [LARGE * changes._OF_A_PART if size >= LARGE_FROM else changes._SHARDS for size in SIZES],
+    same = {
+        "count": counts._SHARDS,
+        "roster": membership._SHARDS,
+        "due": due._PARTS,
+        "changed": changes._SHARDS,
+        "only": 1,
     }
-    same = {"roster": membership._SHARDS, "due": due._PARTS, "only": 1}
-    return by_size | {name: [number] * len(SIZES) for name, number in same.items()}
+    return {"counter": counters} | {name: [number] * len(SIZES) for name, number in same.items()}
 
 
 def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording:
@@ -89,20 +84,10 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
         for status in ("downloading", "installing", "rebooting", "success"):
             each(f"report {status}{kind}", partial(_report, deployment, status))
 
-    grow(tenant.id)
-    control.get(tenant.id, fresh=True)
-    before, *others = (Device(http, tenant.tenant_token) for _ in range(1 + CALLERS))
-    for device in (first, *devices, before, *others):
+    for device in (first, *devices):
         answer = api.post(DEVAUTH, json={"identity_data": device.identity, "pubkey": device.pubkey})
         assert answer.status_code == 201, answer.text
     control.get(tenant.id, fresh=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(places, "BLOCK", 1)  # so that no device leaves places for the next one
-        before.auth()
-        with recorder.recording(CALLERS) as calls["first contact, new places"]:
-            for device in others:
-                device.auth()
-    _give_places(tenant)
     each("first contact", Device.auth)
     each("inventory, first", lambda device: device.inventory(_inventory("1.0")))
     each("inventory, unchanged", lambda device: device.inventory(_inventory("1.0")))
@@ -135,13 +120,6 @@ def _report(deployment: str, status: str, device: Device) -> None:
 
 def _inventory(version: str) -> dict[str, str]:
     return {f"attribute_{number}": f"{version}, value {number}" for number in range(40)}
-
-
-def _give_places(tenant: Tenant) -> None:
-    """Give all parts places for accepted devices, as nearly all have."""
-    for part in range(LARGE):
-        row = places.part_ref(tenant.id, part)
-        row.update([CountItem.free.set(places.BLOCK), CountItem.terms.set(0)])
 
 
 def _fill_roster(tenant: Tenant) -> None:

@@ -30,7 +30,7 @@ def test_a_row_that_changes_its_status_is_listed_once(
     world: World, monkeypatch: pytest.MonkeyPatch, size: str, wanted: list[str]
 ) -> None:
     if size == "large":
-        monkeypatch.setattr("chalicelib.deployments.service.details._READ_WHOLE", 0)
+        monkeypatch.setattr("chalicelib.deployments.service.operators.details._READ_WHOLE", 0)
     world.upload("two")
     devices = [world.device() for _ in range(3)]
     deployment = world.deploy("two")

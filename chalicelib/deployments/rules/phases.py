@@ -35,6 +35,21 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
     """Devices that may begin until the next phase opens, including those of earlier phases; None: no limit."""
 
 
+def of_request(
+    listed: Sequence[NewPhase] | None, uniform: UniformPhases | None, targeted: int, now: datetime
+) -> tuple[Phase, ...]:
+    """The phases of a request, which lists them or describes equal ones; empty if it does neither.
+
+    Raises:
+        BadRequest: as :func:`of_list` and :func:`of_uniform`, or it does both.
+    """
+    if uniform is not None:
+        if listed:
+            raise BadRequest("Validating request body: provide either phases or uniform_phases")
+        return of_uniform(uniform, targeted, now)
+    return of_list(listed, targeted, now) if listed else ()
+
+
 class _Batch(msgspec.Struct, frozen=True):
     percent: int | None
     devices: int | None
@@ -143,3 +158,12 @@ def _refused(reason: str) -> BadRequest:
 def opened(phases: Sequence[Phase], now: datetime) -> int:
     """How many of the phases have opened by ``now``."""
     return sum(phase.start <= now for phase in phases)
+
+
+def share(upto: int, part: int, sizes: Sequence[int]) -> int:
+    """How many of ``upto`` devices may begin in one part of a large deployment.
+
+    The shares are proportional to the sizes of the parts, and ``upto`` together.
+    """
+    before, whole = sum(sizes[:part]), sum(sizes)
+    return upto * (before + sizes[part]) // whole - upto * before // whole

@@ -18,6 +18,15 @@ class Counts(msgspec.Struct, frozen=True):
     phases: tuple[int, ...] = ()
     """Rows that began in each phase."""
 
+    @property
+    def ended(self) -> int:
+        """The number of devices with a final status."""
+        return sum(number for status, number in self.by_status.items() if status.final)
+
+
+NONE = Counts(rows=0, by_status={}, total_size=0)
+"""The counters of a deployment in which no device has begun."""
+
 
 def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:
     """Statistics in the wire format: every status, with devices that never polled as ``pending``.

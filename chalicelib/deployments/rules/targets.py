@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 import msgspec
 
-_WIDTH = 16
 _LENGTH = 4
 
 
@@ -26,6 +26,9 @@ def _compact(device_id: str) -> bytes | None:
 
 class Targets(msgspec.Struct, frozen=True):
     """An immutable set of device ids."""
+
+    WIDTH: ClassVar[int] = 16
+    """Bytes of an id that is a UUID."""
 
     packed: bytes
     odd: frozenset[str]
@@ -43,9 +46,14 @@ class Targets(msgspec.Struct, frozen=True):
                 packed.add(compact)
         return cls(b"".join(sorted(packed)), frozenset(odd))
 
+    @classmethod
+    def plain(cls, packed: bytes) -> Targets:
+        """The set of these ids, all of which are UUIDs: 16 bytes each, sorted."""
+        return cls(packed, frozenset())
+
     def __len__(self) -> int:
         """The number of devices."""
-        return len(self.packed) // _WIDTH + len(self.odd)
+        return len(self.packed) // Targets.WIDTH + len(self.odd)
 
     def __contains__(self, device_id: object) -> bool:
         """Whether the device is a target."""
@@ -54,10 +62,10 @@ class Targets(msgspec.Struct, frozen=True):
         wanted = _compact(device_id)
         if wanted is None:
             return device_id in self.odd
-        low, high = 0, len(self.packed) // _WIDTH
+        low, high = 0, len(self.packed) // Targets.WIDTH
         while low < high:
             middle = (low + high) // 2
-            found = self.packed[middle * _WIDTH : (middle + 1) * _WIDTH]
+            found = self.packed[middle * Targets.WIDTH : (middle + 1) * Targets.WIDTH]
             if found == wanted:
                 return True
             low, high = (middle + 1, high) if found < wanted else (low, middle)
@@ -65,8 +73,8 @@ class Targets(msgspec.Struct, frozen=True):
 
     def __iter__(self) -> Iterator[str]:
         """The ids, sorted, those that are not UUIDs last."""
-        for start in range(0, len(self.packed), _WIDTH):
-            yield str(uuid.UUID(bytes=self.packed[start : start + _WIDTH]))
+        for start in range(0, len(self.packed), Targets.WIDTH):
+            yield str(uuid.UUID(bytes=self.packed[start : start + Targets.WIDTH]))
         yield from sorted(self.odd)
 
     def to_bytes(self) -> bytes:

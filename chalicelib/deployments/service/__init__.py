@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from chalicelib.deployments.service.configuring import configuration_artifact, deploy_configuration, new_id
-from chalicelib.deployments.service.polling import control_map, next_update
-from chalicelib.deployments.service.reporting import complete_log, report, store_log
+from chalicelib.deployments.service.devices.configuring import configuration_artifact, deploy_configuration, new_id
+from chalicelib.deployments.service.devices.polling import control_map, next_update
+from chalicelib.deployments.service.devices.reporting import complete_log, report, store_log
 
 __all__ = [
     "complete_log",

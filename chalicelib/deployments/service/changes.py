@@ -10,27 +10,31 @@ later write of a row fail.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.artifacts import service as artifacts
-from chalicelib.deployments import tables
+from chalicelib.deployments.rules.deployment import Plan
+from chalicelib.deployments.rules.row import NOTHING, Edit, Row
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import events
-from chalicelib.deployments.service.plans import Plan
-from chalicelib.deployments.tables import CounterItem, CountsItem, DeploymentItem, RoomItem, RowItem
+from chalicelib.deployments.service import capacity, events
+from chalicelib.deployments.service.capacity import Full
+from chalicelib.deployments.tables import counters, deployments, heads, rows
+from chalicelib.deployments.tables.counters import Delta, Step
+from chalicelib.deployments.tables.heads import HeadChange
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
-from chalicelib.fleet.tables import DeviceHead
 from chalicelib.observability import Metric, count
-from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
-from chalicelib.storage.transactions import Action, Condition, ConditionFailed, Transaction
+from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
+__all__ = ["ATTEMPTS", "Change", "Full", "Lost", "Withdrawn", "close", "close_parts", "commit", "commit_head"]
 
 ATTEMPTS = 20
 """A device races only with its own calls and its operators, and each lost race means that another call succeeded."""
@@ -40,26 +44,14 @@ class Lost(Exception):  # not an error: another writer was faster
     """The row or head has changed since it was read: read and decide again."""
 
 
-class Full(Exception):  # not an error: the expected end of a race for the last place
-    """The deployment has no capacity for another device at present; nothing was written."""
-
-
 class Withdrawn(Exception):  # not an error: the expected end of an abort
     """The deployment was aborted; its rows no longer change."""
-
-
-class HeadWrite(msgspec.Struct, frozen=True):
-    """The change of the device's head, conditional on ``revision``."""
-
-    head: DeviceHead
-    actions: list[Action]
-    condition: Condition
 
 
 class Change(msgspec.Struct, frozen=True):
     """A change of a row; ``before`` is None for a new one.
 
-    New rows are put (``new_row``), others updated with ``actions``, conditional on the status ``before``.
+    New rows are put (``new_row``), others changed by ``edit``, conditional on the status ``before``.
     """
 
     tenant: TenantId
@@ -67,23 +59,31 @@ class Change(msgspec.Struct, frozen=True):
     device_id: str
     before: Status | None
     after: Status
-    new_row: RowItem | None = None
+    new_row: Row | None = None
     replaces_deleted: bool = False
-    actions: list[Action] = []
-    head: HeadWrite | None = None
+    edit: Edit = NOTHING
+    """The row's other changes; of a new row only ``due``."""
+    head: HeadChange | None = None
     size: int = 0
     """Additional bytes that the deployment serves."""
     phase: int | None = None
     """The phase in which a new row begins."""
-    room: int | None = None
+    upto: int | None = None
     """The number of devices that may have begun, including this one; None: no limit."""
     silent_since: str | None = None
-    """The ``due_sk`` that the row must still have, if the server ends it because the device is silent."""
+    """The ``due`` that the row must still have, if the server ends it because the device is silent."""
 
     @property
-    def finishes(self) -> bool:
-        """Whether the change makes the status final."""
-        return self.after.final and not (self.before is not None and self.before.final)
+    def delta(self) -> Delta:
+        """Its effect on the counters."""
+        return Delta(
+            before=self.before,
+            after=self.after,
+            is_new=self.new_row is not None and not self.replaces_deleted,
+            size=self.size,
+            phase=self.phase,
+            upto=self.upto,
+        )
 
 
 def commit(change: Change, now: datetime) -> None:
@@ -95,31 +95,14 @@ def commit(change: Change, now: datetime) -> None:
         Full: there is no capacity for a new row.
         Unavailable: other writers won the race too often.
     """
-    completes = closes = False
+    step = Step()
     for _ in range(ATTEMPTS):
-        tx = Transaction()
-        _write_row(tx, change)
-        _write_counter(tx, change, completes=completes)
-        if change.finishes:
-            events.device_finished(tx, change.tenant, change.plan, change.device_id, change.after)
-        if completes:
-            if closes or change.plan.shards == 1:
-                close(tx, change.tenant, change.plan, now, last_counter=True)
-            else:
-                _complete_one(tx, change)
-        if change.after is Status.ABORTED:
-            _record(tx, change)
         try:
-            tx.commit()
+            _collect(change, step, now).commit()
         except ConditionFailed as failure:
-            _raise_if_decided(failure)
-            counter = failure.failed.get("counter")
-            # Either this write completes the counter, or it seemed to and another device has changed its status.
-            completes = change.finishes and counter is not None and _is_last(counter)
-            if counter is None:
-                completes, closes = True, not closes
+            step = _next(change, step, failure)
             continue
-        if completes and not change.plan.on_heads:
+        if step.completes and not change.plan.on_heads:
             control.forget(change.tenant)
         if change.new_row is not None and not change.after.final:
             count(Metric.ASSIGNMENTS)
@@ -127,16 +110,96 @@ def commit(change: Change, now: datetime) -> None:
     raise Unavailable
 
 
-def _raise_if_decided(failure: ConditionFailed) -> None:
-    """Errors that another attempt would not change."""
-    if "head" in failure.failed:
+def commit_head(change: HeadChange) -> None:
+    """Write a change of a head alone.
+
+    Raises:
+        Lost: the head has changed since it was read.
+    """
+    tx = Transaction()
+    heads.change(tx, change)
+    if not tx.try_commit():
+        raise Lost
+
+
+def _collect(change: Change, step: Step, now: datetime) -> Transaction:
+    tx, tenant, plan, delta = Transaction(), change.tenant, change.plan, change.delta
+    if change.new_row is not None:
+        rows.put(tx, tenant, plan, change.new_row, change.edit.due, replaces=change.replaces_deleted)
+    else:
+        rows.change(
+            tx,
+            tenant,
+            plan,
+            change.device_id,
+            change.before,
+            change.after,
+            change.edit,
+            silent_since=change.silent_since,
+        )
+    if change.head is not None:
+        heads.change(tx, change.head)
+    counters.count(tx, tenant, plan, change.device_id, delta, step)
+    if change.upto is not None:
+        counters.count_begun(tx, tenant, plan, change.upto, step.loan)
+    if delta.finishes:
+        events.device_finished(tx, tenant, plan, change.device_id, change.after)
+    if step.closes:
+        close(tx, tenant, plan, now, last_counter=True)
+    elif step.completes:
+        deployments.complete_counter(tx, tenant, plan)
+    if change.after is Status.ABORTED:
+        _record(tx, change)
+    return tx
+
+
+def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
+    """What the next attempt must do after this failure.
+
+    Raises:
+        Lost: another attempt would fail too.
+        Withdrawn: as :class:`Lost`.
+        Full: as :class:`Lost`.
+    """
+    failed, plan = failure.failed, change.plan
+    if "head" in failed:
         raise Lost from failure
-    if "room" in failure.failed:
+    if "room" in failed and not plan.parts:
         raise Full from failure
-    if "row" in failure.failed:
+    if "row" in failed:
         raise Lost from failure
-    if "closed" in (failure.failed.get("counter") or {}):
+    counter = failed.get("counter")
+    if counter is not None and counters.is_closed(counter):
         raise Withdrawn from failure
+    if plan.parts and change.upto is not None and _needs_loan(change, change.upto, failed):
+        creates = counters.is_missing(failed) or (step.creates and counter is None)
+        return replace(step, creates=creates, loan=capacity.borrow(change.tenant, plan, change.upto))
+    if counters.is_missing(failed):
+        last = counters.last_of_part(plan, counters.number_of(plan, change.device_id))
+        return _completing(plan, Step(creates=True, completes=change.delta.finishes and last == 0))
+    if counter is not None:
+        # Either this write completes the counter, or it seemed to and another device has changed its status.
+        completes = change.delta.finishes and counters.is_last(counter)
+        return _completing(plan, replace(step, creates=False, completes=completes, closes=False))
+    deployment = failed.get("deployment")
+    if deployment is None or "finished" in deployment:
+        raise Withdrawn from failure
+    return replace(step, closes=deployments.is_almost_complete(plan, deployment))
+
+
+def _needs_loan(change: Change, upto: int, failed: Mapping[str, counters.Stored | None]) -> bool:
+    """Whether an attempt failed because the device's part has used its share, or another part what it had lent."""
+    if "room" in failed:
+        return True
+    counter = failed.get("counter")
+    if counter is not None:
+        return counters.is_full(change.plan, change.device_id, upto, counter)
+    return counters.is_missing(failed) and not counters.has_share(change.plan, change.device_id, upto)
+
+
+def _completing(plan: Plan, step: Step) -> Step:
+    """The step, which ends the deployment if this is its only counter item."""
+    return replace(step, closes=step.completes and plan.shards == 1)
 
 
 def _record(tx: Transaction, change: Change) -> None:
@@ -149,92 +212,23 @@ def _record(tx: Transaction, change: Change) -> None:
     auditlogs.record(tx, change.tenant, auditlogs.Action.ABORT, device, change=text)
 
 
-def _is_last(counter: dict[str, Any]) -> bool:
-    return "complete" not in counter and counter["done"]["N"] == counter["last"]["N"]
-
-
-def _write_row(tx: Transaction, change: Change) -> None:
-    row = tables.row_ref(change.tenant, change.plan.id, change.device_id)
-    if change.new_row is not None:
-        condition = RowItem.deleted.exists() if change.replaces_deleted else RowItem.pk.does_not_exist()
-        tx.put(change.new_row, condition, label="row")
-    else:
-        state = tables.row_state(change.after, change.device_id)
-        actions = [RowItem.status.set(str(change.after)), RowItem.state_sk.set(state), *change.actions]
-        same: Condition = RowItem.status == str(change.before)
-        if change.silent_since is not None:
-            same &= RowItem.due_sk == change.silent_since
-        tx.update(row, actions, same, label="row")
-    if change.head is not None:
-        tx.update(change.head.head, change.head.actions, change.head.condition, label="head")
-
-
-def _write_counter(tx: Transaction, change: Change, *, completes: bool) -> None:
-    shard = tables.shard_of(change.device_id, change.plan.shards)
-    deltas: dict[str, tuple[Any, int]] = {}
-
-    def add(attribute: Any, amount: int) -> None:
-        name = attribute.attr_name
-        deltas[name] = (attribute, deltas.get(name, (attribute, 0))[1] + amount)
-
-    add(tables.counter_of(change.after), 1)
-    if change.before is not None:
-        add(tables.counter_of(change.before), -1)
-    if change.new_row is not None and not change.replaces_deleted:
-        add(CounterItem.rows, 1)
-    add(CounterItem.done, int(change.after.final) - int(change.before is not None and change.before.final))
-    add(CounterItem.total_size, change.size)
-    actions: list[Action] = [attribute.add(amount) for attribute, amount in deltas.values() if amount]
-    condition = CounterItem.closed.does_not_exist()
-    if completes:
-        actions.append(CounterItem.complete.set(True))
-        condition &= CounterItem.complete.does_not_exist() & (CounterItem.done == CounterItem.last)
-    elif change.finishes:
-        condition &= CounterItem.complete.exists() | (CounterItem.done < CounterItem.last)
-    if change.phase is not None:
-        place = CounterItem.phases[change.phase]
-        actions.append(place.set(place + 1))
-    counter = tables.counter_ref(change.tenant, change.plan.id, shard)
-    if actions:
-        tx.update(counter, actions, condition, label="counter")
-    else:
-        # Counted again: as after a first attempt, a closed counter still prevents changes after an abort.
-        tx.check(counter, condition, label="counter")
-    if change.room is not None:
-        room = tables.room_ref(change.tenant, change.plan.id)
-        tx.update(room, [RoomItem.begun.add(1)], RoomItem.begun < change.room, label="room")
-
-
-def _complete_one(tx: Transaction, change: Change) -> None:
-    tx.update(
-        tables.deployment_ref(change.tenant, change.plan.id),
-        [DeploymentItem.complete.add(1)],
-        DeploymentItem.finished.does_not_exist() & (DeploymentItem.complete < change.plan.shards - 1),
-        label="deployment",
-    )
-
-
 def close(
     tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, *, last_counter: bool = False, aborted: bool = False
 ) -> None:
-    """Add the end of a deployment to a transaction: it is no longer offered, and its artifact is released."""
-    condition = DeploymentItem.finished.does_not_exist() & DeploymentItem.pk.exists()
-    actions: list[Action] = [
-        DeploymentItem.finished.set(now),
-        DeploymentItem.state_pk.set(tables.deployment_state(tenant, is_open=False)),
-        *due.never(),
-    ]
-    if last_counter:
-        condition &= DeploymentItem.complete == plan.shards - 1
-        actions.append(DeploymentItem.complete.add(1))
-    if aborted:
-        actions.append(DeploymentItem.aborted.set(True))
-    tx.update(tables.deployment_ref(tenant, plan.id), actions, condition, label="deployment")
-    tx.update(tables.counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
-    tx.delete(tables.active_ref(tenant, plan.lock), label="lock")
+    """Add the end of a deployment to a transaction: it is no longer offered, and its artifact is released.
+
+    The arguments are those of ``tables.deployments.close``.
+    """
+    deployments.close(tx, tenant, plan, now, last_counter=last_counter, aborted=aborted)
     if not plan.configures:
         artifacts.let_go(tx, tenant, plan.artifact_name)
     if not plan.on_heads:
         control.close_deployment(tx, tenant, plan.id)
     events.closed(tx, tenant, plan, aborted=aborted)
     tx.then(partial(count, Metric.DEPLOYMENTS_ABORTED if aborted else Metric.DEPLOYMENTS_FINISHED))
+
+
+def close_parts(tenant: TenantId, plan: Plan) -> None:
+    """Close the counters of a large deployment that was aborted, after which no row changes. Can be run again."""
+    counters.close_parts(tenant, plan)
+    deployments.checked(tenant, plan.id)

@@ -9,17 +9,16 @@ from chalicelib.integrations import service as integrations
 from chalicelib.integrations.service import Event, Kind
 
 if TYPE_CHECKING:
+    from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.deployments.rules.statuses import Status
-    from chalicelib.deployments.service.drafts import Draft
-    from chalicelib.deployments.service.plans import Plan
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
 
-def created(tx: Transaction, tenant: TenantId, draft: Draft) -> None:
+def created(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
     """A deployment was created."""
-    more = {"created": rfc3339(draft.created), "max_devices": draft.size, "phase_count": len(draft.phases)}
-    _tell(tx, tenant, Kind.DEPLOYMENT_CREATED, _about(draft) | more)
+    more = {"created": rfc3339(plan.created), "max_devices": plan.size, "phase_count": len(plan.phases)}
+    _tell(tx, tenant, Kind.DEPLOYMENT_CREATED, _about(plan) | more)
 
 
 def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
@@ -38,8 +37,8 @@ def closed(tx: Transaction, tenant: TenantId, plan: Plan, *, aborted: bool) -> N
     _tell(tx, tenant, Kind.DEPLOYMENT_ABORTED if aborted else Kind.DEPLOYMENT_FINISHED, _about(plan))
 
 
-def _about(deployment: Draft | Plan) -> dict[str, Any]:
-    return {"id": deployment.id, "name": deployment.name, "artifact_name": deployment.artifact_name}
+def _about(plan: Plan) -> dict[str, Any]:
+    return {"id": plan.id, "name": plan.name, "artifact_name": plan.artifact_name}
 
 
 def _tell(tx: Transaction, tenant: TenantId, kind: Kind, data: dict[str, Any]) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from chalicelib.deployments.service.creating import (
+from chalicelib.deployments.service.devices.reporting import read_log
+from chalicelib.deployments.service.operators.creating import (
     abort,
     change_control_map,
     create,
     create_for_filter,
     create_for_group,
 )
-from chalicelib.deployments.service.details import (
+from chalicelib.deployments.service.operators.details import (
     devices,
     devices_page,
     failed_for,
@@ -20,13 +21,13 @@ from chalicelib.deployments.service.details import (
     show,
     targets,
 )
-from chalicelib.deployments.service.leaving import abort_device, device_gone, erase, forget_history
-from chalicelib.deployments.service.listing import Named, Wanted, delete_releases, list_deployments
-from chalicelib.deployments.service.reach import is_within
-from chalicelib.deployments.service.reporting import read_log
-from chalicelib.deployments.service.schedule import tick
-from chalicelib.deployments.service.upcoming import upcoming
-from chalicelib.deployments.tables import read_totals as totals
+from chalicelib.deployments.service.operators.leaving import abort_device, device_gone, forget_history
+from chalicelib.deployments.service.operators.listing import Named, Wanted, delete_releases, list_deployments
+from chalicelib.deployments.service.operators.reach import is_within
+from chalicelib.deployments.service.operators.upcoming import upcoming
+from chalicelib.deployments.service.schedule.running import tick
+from chalicelib.deployments.tables.deployments import read_totals as totals
+from chalicelib.deployments.tables.erasing import erase
 
 __all__ = [
     "Named",

@@ -5,73 +5,27 @@ A plan is immutable, so a cached copy is never wrong. Whether a deployment is st
 
 from __future__ import annotations
 
-from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from chalicelib.aws import s3
 from chalicelib.cache import Store
-from chalicelib.deployments import tables
-from chalicelib.deployments.rules import polling
-from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.targets import Targets
+from chalicelib.deployments.tables import deployments
+from chalicelib.fleet.parts import part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from chalicelib.deployments.tables import DeploymentItem
-    from chalicelib.inventory.service import Term  # noqa: TC004  # nobody evaluates it
+    from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.storage.keys import TenantId
 
-_CACHE_BYTES = 128 * 1024 * 1024
-_PLAN_BYTES = 2048
-"""The assumed size of a plan without its targets, as Python objects."""
+_TARGETS_BYTES = 128 * 1024 * 1024
+_WHOLE = 0
+"""The part that stands for all targets of a deployment that is not large."""
 
-
-class Plan(msgspec.Struct, frozen=True):
-    """The immutable part of a deployment."""
-
-    id: str
-    sequence: int
-    created: datetime
-    name: str
-    artifact_name: str
-    lock: str
-    force: bool
-    retries: int
-    shards: int
-    on_heads: bool
-    targets: Targets
-    phases: tuple[Phase, ...]
-    kind: str
-    terms: tuple[Term, ...] | None
-    """The filter of a dynamic deployment; None: it has ``targets``."""
-    most: int | None
-    """The maximum number of devices of a dynamic deployment; None: no limit."""
-    has_map: bool
-    """Whether it has an update control map. The map itself may change."""
-
-    @property
-    def configures(self) -> bool:
-        """Whether it is a configuration deployment, which has no stored artifact."""
-        return self.kind == tables.CONFIGURATION
-
-    @property
-    def decides(self) -> int | None:
-        """As :attr:`Current.decides`."""
-        return polling.decides(self.sequence, configures=self.configures)
-
-    def room(self, phase: int | None) -> int | None:
-        """The number of devices that may have begun, if ``phase`` is the last open one; None: no limit.
-
-        ``phase`` is None for rows that begin outside of phases.
-        """
-        upto = None if phase is None else self.phases[phase].upto
-        return min((bound for bound in (upto, self.most) if bound is not None), default=None)
-
-
-_plans: Store[tuple[str, str], Plan] = Store(_CACHE_BYTES, weigh=lambda plan: _PLAN_BYTES + len(plan.targets.packed))
+_plans: Store[tuple[str, str], Plan] = Store()
+_targets: Store[tuple[str, str, int], Targets] = Store(_TARGETS_BYTES, weigh=lambda targets: 256 + len(targets.packed))
 
 
 def get(tenant: TenantId, deployment: str) -> Plan | None:
@@ -79,22 +33,22 @@ def get(tenant: TenantId, deployment: str) -> Plan | None:
     plan = known(tenant, deployment)
     if plan is not None:
         return plan
-    item = tables.find_deployment(tenant, deployment)
-    return None if item is None else of(tenant, item)
+    found = deployments.find(tenant, deployment)
+    return None if found is None else keep(tenant, found)
 
 
-def load(tenant: TenantId, deployments: Iterable[str]) -> None:
+def load(tenant: TenantId, wanted: Iterable[str]) -> None:
     """Load the plans of these deployments into the cache, a hundred per read.
 
-    Not those with targets in the bucket: each takes a read of its own, and the device may be served before its turn.
+    Not the targets that are in the bucket: each takes a read of its own, and the device may be served before its turn.
     """
-    missing = [each for each in deployments if known(tenant, each) is None]
+    missing = [each for each in wanted if known(tenant, each) is None]
     if len(missing) < 2:
         return
-    found = {each: item for each, item in tables.find_deployments(tenant, missing).items() if not item.in_bucket}
-    targets = tables.find_targets(tenant, (each for each, item in found.items() if not _has_all(item)))
-    for each, item in found.items():
-        of(tenant, item, targets.get(each))
+    found = [keep(tenant, each) for each in deployments.find_many(tenant, missing).values()]
+    in_items = [plan.id for plan in found if not (plan.dynamic or plan.packed or plan.in_bucket)]
+    for deployment, packed in deployments.find_targets(tenant, in_items).items():
+        _targets.put((tenant, deployment, _WHOLE), Targets.from_bytes(packed))
 
 
 def known(tenant: TenantId, deployment: str) -> Plan | None:
@@ -102,61 +56,51 @@ def known(tenant: TenantId, deployment: str) -> Plan | None:
     return _plans.get((tenant, deployment))
 
 
-def of(tenant: TenantId, item: DeploymentItem, targets: bytes | None = None) -> Plan:
-    """The plan of a deployment that was just read, possibly with its targets."""
-    plan = known(tenant, item.deployment_id)
-    if plan is None:
-        plan = _build(tenant, item, targets)
-        _plans.put((tenant, plan.id), plan)
-    return plan
+def keep(tenant: TenantId, deployment: Deployment) -> Plan:
+    """The plan of a deployment that was just read, which is cached unless it still changes."""
+    if deployment.preparing is None and known(tenant, deployment.id) is None:
+        _plans.put((tenant, deployment.id), deployment.plan)
+    return deployment.plan
 
 
-def targets_key(tenant: TenantId, deployment: str) -> str:
-    """The key of a large deployment's targets in the bucket."""
-    return s3.key(tenant, "targets", deployment)
+# --- targets --------------------------------------------------------------------------------------
 
 
-def _has_all(item: DeploymentItem) -> bool:
-    """Whether the item alone is enough: small deployments have their targets in another item."""
-    return bool(item.dynamic or item.packed)
+def includes(tenant: TenantId, plan: Plan, device_id: str) -> bool:
+    """Whether a device is one of the fixed targets: at most one read, of the part that contains the device."""
+    return device_id in _part(tenant, plan, part_of(device_id, plan.parts) if plan.parts else _WHOLE)
 
 
-def _build(tenant: TenantId, item: DeploymentItem, read: bytes | None) -> Plan:
-    deployment = item.deployment_id
-    dynamic = bool(item.dynamic)
-    if dynamic:
-        targets = Targets.of(())
-    elif item.in_bucket:
-        targets = Targets.from_bytes(s3.get(targets_key(tenant, deployment)))
-    else:
-        targets = Targets.from_bytes(item.packed or read or tables.read_targets(tenant, deployment))
-    return Plan(
-        id=deployment,
-        sequence=item.sequence,
-        created=item.created,
-        name=item.name,
-        artifact_name=item.artifact_name,
-        lock=item.lock,
-        force=bool(item.force),
-        retries=item.retries,
-        shards=item.shards,
-        on_heads=bool(item.on_heads),
-        targets=targets,
-        phases=phases_of(item),
-        kind=item.kind,
-        terms=_terms(item) if dynamic else None,
-        most=item.targets or None if dynamic else None,
-        has_map=item.control_map is not None,
-    )
+def targets(tenant: TenantId, plan: Plan) -> Iterator[str]:
+    """All fixed targets, in the order of their ids."""
+    if plan.part_sizes is not None:
+        return iter(Targets.plain(s3.get(targets_key(tenant, plan))))
+    return iter(_part(tenant, plan, _WHOLE))
 
 
-def _terms(item: DeploymentItem) -> tuple[Term, ...]:
-    # Imported here because polls without open dynamic deployments do not need the inventory.
-    from chalicelib.inventory.service import Term  # nobody evaluates it
+def targets_key(tenant: TenantId, plan: Plan) -> str:
+    """The key of a deployment's targets in the bucket."""
+    parts = [plan.id] if plan.targets_object is None else [plan.id, plan.targets_object]
+    return s3.key(tenant, "targets", *parts)
 
-    return msgspec.convert(item.filter["terms"], tuple[Term, ...])
+
+def _part(tenant: TenantId, plan: Plan, part: int) -> Targets:
+    found = _targets.get((tenant, plan.id, part))
+    if found is None:
+        found = _read(tenant, plan, part)
+        _targets.put((tenant, plan.id, part), found)
+    return found
 
 
-def phases_of(item: DeploymentItem) -> tuple[Phase, ...]:
-    """A deployment's phases; empty if it has none."""
-    return msgspec.convert(item.phases or [], tuple[Phase, ...])
+def _read(tenant: TenantId, plan: Plan, part: int) -> Targets:
+    if plan.dynamic:
+        return Targets.of(())
+    if plan.part_sizes is not None:
+        ends = [0, *accumulate(plan.part_sizes)]
+        start, end = (number * Targets.WIDTH for number in ends[part : part + 2])
+        if start == end:
+            return Targets.of(())
+        return Targets.plain(s3.get(targets_key(tenant, plan), span=(start, end)))
+    if plan.in_bucket:
+        return Targets.from_bytes(s3.get(targets_key(tenant, plan)))
+    return Targets.from_bytes(plan.packed or deployments.read_targets(tenant, plan.id))

@@ -16,7 +16,7 @@ from chalicelib.fleet.tables import keep_verdicts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chalicelib.deployments.service.plans import Plan
+    from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
@@ -49,8 +49,11 @@ class Verdicts:
             # Imported here because most polls return before.
             from chalicelib.inventory import service as inventory
 
+            terms = tuple[inventory.Term, ...]
             asked = [plan, *(each for each in others if each.sequence not in self._known and each is not plan)]
-            taken = inventory.matches_each(self._tenant, self._head.device_id, [each.terms or () for each in asked])
+            taken = inventory.matches_each(
+                self._tenant, self._head.device_id, [msgspec.convert(each.filter["terms"], terms) for each in asked]
+            )
             self._known |= {each.sequence: is_taken for each, is_taken in zip(asked, taken, strict=True)}
             self._news = True
         return self._known[plan.sequence]

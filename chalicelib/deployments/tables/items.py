@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, ListAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
+from chalicelib.deployments.rules.deployment import SOFTWARE
 from chalicelib.deployments.rules.statuses import RANK, Status
+from chalicelib.fleet.parts import part_of
 from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.due import DueIndex
 
 if TYPE_CHECKING:
+    from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.storage.keys import TenantId
-
-SOFTWARE, CONFIGURATION = "software", "configuration"
-"""Kinds of deployments."""
 
 
 class HistoryIndex(GlobalSecondaryIndex[Any]):
@@ -68,10 +68,7 @@ class Indexed(DeploymentsItem):
 
 
 class DeploymentItem(Indexed):
-    """A deployment. ``finished``, ``aborted``, ``complete``, ``opened``, ``control_map`` and the index keys change.
-
-    All other attributes never change.
-    """
+    """A deployment; ``rules.deployment.Plan`` describes the attributes that never change."""
 
     history = HistoryIndex()
     state = StateIndex()
@@ -84,20 +81,16 @@ class DeploymentItem(Indexed):
     finished = TimeAttribute(null=True)
     aborted = BooleanAttribute(null=True)
     kind = UnicodeAttribute(default=SOFTWARE)
-    targets = IntegerAttribute()
-    """The number of devices; of a dynamic deployment its maximum, 0 for no limit."""
+    size = IntegerAttribute(attr_name="targets")
     dynamic = BooleanAttribute(default=False)
-    """Whether it is for the devices that match its filter when they poll, instead of fixed targets."""
     initial = IntegerAttribute(null=True)
-    """How many devices matched the filter of a dynamic deployment at its creation."""
     packed = BinaryAttribute(legacy_encoding=False, null=True)
-    """The fixed targets of a deployment to a few devices, so that its first poll needs no further read."""
     in_bucket = BooleanAttribute(default=False)
-    """Whether the targets are an S3 object."""
+    targets_object = UnicodeAttribute(null=True)
     on_heads = BooleanAttribute(default=False)
-    """Whether it waits on its targets' heads instead of in the control item."""
     shards = IntegerAttribute()
-    """The number of its counter items."""
+    parts = IntegerAttribute(default=0)
+    part_sizes = BlobAttribute(null=True)
     complete = IntegerAttribute(default=0)
     """The number of counter items whose devices all have a final status."""
     force = BooleanAttribute(default=False)
@@ -105,26 +98,13 @@ class DeploymentItem(Indexed):
     phases = BlobAttribute(null=True)
     """A list of ``rules.phases.Phase``."""
     opened = IntegerAttribute(default=0)
-    """The number of phases that the schedule has recorded as open; polls do not depend on it."""
     control_map = BlobAttribute(null=True)
-    """Its update control map with the deployment's id; set at creation or never."""
+    preparing = BlobAttribute(null=True)
+    """``rules.deployment.Preparing`` while the targets of a large deployment are being listed."""
     artifacts = BlobAttribute()
-    """Ids of the release's artifacts at creation."""
     filter = BlobAttribute()
-    """How the targets were chosen, in the wire format."""
     groups = BlobAttribute(null=True)
     lock = UnicodeAttribute()
-    """Hash of the parameters that no two unfinished deployments may share."""
-
-    @property
-    def deployment_id(self) -> str:
-        """The deployment's id."""
-        return keys.last_part(self.pk)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is unfinished."""
-        return getattr(self, "finished", None) is None
 
 
 class TargetsItem(DeploymentsItem):
@@ -139,7 +119,7 @@ class ConfigurationItem(DeploymentsItem):
     configuration = BlobAttribute(default=dict)
 
 
-NEVER = 10**12
+NEVER: Final = 10**12
 """``last`` of the counters of a deployment that does not finish by itself."""
 
 
@@ -155,6 +135,9 @@ class CounterItem(DeploymentsItem):
     total_size = IntegerAttribute(default=0)
     phases: ListAttribute[Any] = ListAttribute(of=IntegerAttribute, null=True)
     """Rows that began in each phase."""
+    begun = IntegerAttribute(default=0)
+    """Only in a part of a large deployment: rows that began while the number of devices was limited, and capacity that
+    was lent to other parts, without that which was borrowed from them."""
     closed = BooleanAttribute(null=True)
     """Set by an abort: no row may change any more."""
     complete = BooleanAttribute(null=True)
@@ -181,7 +164,7 @@ class RoomItem(DeploymentsItem):
 
 
 class RowItem(Indexed):
-    """A device in a deployment."""
+    """A device in a deployment; ``rules.row.Row`` describes the attributes."""
 
     history = HistoryIndex()
     state = StateIndex()
@@ -196,28 +179,10 @@ class RowItem(Indexed):
     substate = UnicodeAttribute(null=True)
     log = BooleanAttribute(default=False)
     error = UnicodeAttribute(null=True)
-    """The first error of its log."""
     artifact = UnicodeAttribute(null=True)
     attempts = IntegerAttribute(default=1)
     phase = IntegerAttribute(null=True)
-    """Index of the phase in which it began."""
     device_type = UnicodeAttribute(null=True)
-    """The device's type when it began."""
-
-    @property
-    def deployment_id(self) -> str:
-        """The deployment's id."""
-        return keys.last_part(self.pk)
-
-    @property
-    def device_id(self) -> str:
-        """The device's id."""
-        return keys.last_part(self.sk)
-
-    @property
-    def is_deleted(self) -> bool:
-        """Whether it was deleted from the device's history."""
-        return getattr(self, "deleted", None) is not None
 
 
 class ActiveItem(DeploymentsItem):
@@ -239,7 +204,7 @@ def counter_of(status: Status) -> Any:
 
 
 def shard_of(device_id: str, shards: int) -> int:
-    """The counter item of a device. Stored data: it must not change."""
+    """The counter item of a device in a deployment that is not large. Stored data: it must not change."""
     return int.from_bytes(hashlib.sha256(device_id.encode()).digest()[1:3], "big") % shards
 
 
@@ -248,14 +213,43 @@ def deployment_pk(tenant: TenantId, deployment: str) -> str:
     return keys.partition(tenant, "P", deployment)
 
 
+def deployment_of(partition: str) -> str:
+    """The deployment of a partition, or of one of its parts."""
+    return partition.split("#")[3]
+
+
+def part_pk(tenant: TenantId, deployment: str, part: int) -> str:
+    """The partition of a part of a large deployment."""
+    return keys.partition(tenant, "P", deployment, f"{part:02x}")
+
+
+def row_pk(tenant: TenantId, plan: Plan, device_id: str) -> str:
+    """The partition of a device's row."""
+    if plan.parts:
+        return part_pk(tenant, plan.id, part_of(device_id, plan.parts))
+    return deployment_pk(tenant, plan.id)
+
+
+def number_of(plan: Plan, device_id: str) -> int:
+    """The number of the counter item that counts a device."""
+    return part_of(device_id, plan.parts) if plan.parts else shard_of(device_id, plan.shards)
+
+
+def counter_key(tenant: TenantId, plan: Plan, number: int) -> tuple[str, str]:
+    """The key of a counter item."""
+    if plan.parts:
+        return part_pk(tenant, plan.id, number), "COUNTER"
+    return deployment_pk(tenant, plan.id), keys.sort("COUNTER", f"{number:02d}")
+
+
 def deployment_ref(tenant: TenantId, deployment: str) -> DeploymentItem:
     """A deployment as the key of an update."""
     return DeploymentItem(deployment_pk(tenant, deployment), "DEPLOYMENT")
 
 
-def counter_ref(tenant: TenantId, deployment: str, shard: int) -> CounterItem:
+def counter_ref(tenant: TenantId, plan: Plan, number: int) -> CounterItem:
     """A counter as the key of an update."""
-    return CounterItem(deployment_pk(tenant, deployment), keys.sort("COUNTER", f"{shard:02d}"))
+    return CounterItem(*counter_key(tenant, plan, number))
 
 
 def room_ref(tenant: TenantId, deployment: str) -> RoomItem:
@@ -263,9 +257,9 @@ def room_ref(tenant: TenantId, deployment: str) -> RoomItem:
     return RoomItem(deployment_pk(tenant, deployment), "ROOM")
 
 
-def row_ref(tenant: TenantId, deployment: str, device_id: str) -> RowItem:
+def row_ref(tenant: TenantId, plan: Plan, device_id: str) -> RowItem:
     """A row as the key of an update."""
-    return RowItem(deployment_pk(tenant, deployment), keys.sort("ROW", device_id))
+    return RowItem(row_pk(tenant, plan, device_id), keys.sort("ROW", device_id))
 
 
 def targets_ref(tenant: TenantId, deployment: str) -> TargetsItem:

@@ -11,7 +11,7 @@ import httpx2
 
 from chalicelib import clock
 from chalicelib.aws import s3
-from chalicelib.deployments import tables as deployments
+from chalicelib.deployments.tables import items as deployments
 from chalicelib.inventory.rules import building
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import devices, snapshots
@@ -125,7 +125,7 @@ def _deployments(tenant: TenantId) -> None:
             item = deployments.deployment_ref(tenant, each)
             item.name, item.artifact_name = f"crowd-{number:05}", "os-1"
             item.sequence, item.created, item.finished = DEPLOYMENTS - number, now, now
-            item.targets, item.shards, item.lock = 1, 1, each
+            item.size, item.shards, item.lock = 1, 1, each
             item.artifacts, item.filter = [], {"id": each, "name": "", "terms": []}
             item.history_pk = deployments.tenant_history(tenant)
             item.history_sk = item.state_sk = keys.sort(keys.number(DEPLOYMENTS - number), each)
@@ -133,7 +133,7 @@ def _deployments(tenant: TenantId) -> None:
             batch.save(item)
     with deployments.CounterItem.batch_write() as batch:
         for each in ids:
-            counter = deployments.counter_ref(tenant, each, 0)
+            counter = deployments.CounterItem(deployments.deployment_pk(tenant, each), keys.sort("COUNTER", "00"))
             counter.last = 0
             batch.save(counter)
     totals = deployments.counts_ref(tenant)

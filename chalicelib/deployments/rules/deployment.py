@@ -1,0 +1,136 @@
+"""Deployments as they are stored: what never changes is a :class:`Plan`, which processes cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from chalicelib.deployments.rules import phases, polling
+from chalicelib.deployments.rules.phases import Phase
+from chalicelib.deployments.shapes import NewPhase, UniformPhases
+
+SOFTWARE, CONFIGURATION = "software", "configuration"
+"""Kinds of deployments."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a deployment that never changes once polls can see it.
+
+    Each field is the attribute of the same name in ``tables.items.DeploymentItem``.
+    """
+
+    id: str
+    name: str
+    artifact_name: str
+    kind: str = SOFTWARE
+    sequence: int = 0
+    created: datetime
+    size: int
+    """The number of devices; of a dynamic deployment its maximum, 0 for no limit."""
+    dynamic: bool = False
+    """Whether it is for the devices that match its filter when they poll, instead of fixed targets."""
+    initial: int | None = None
+    """The number of devices that matched the filter of a dynamic deployment at its creation."""
+    packed: bytes | None = None
+    """The fixed targets of a deployment to a few devices, so that its first poll needs no further read."""
+    in_bucket: bool = False
+    """Whether the targets are an S3 object."""
+    targets_object: str | None = None
+    """The last part of that object's key; None: it is the deployment's id."""
+    on_heads: bool = False
+    """Whether it waits on its targets' heads instead of in the control item."""
+    shards: int = 1
+    """The number of counter items."""
+    parts: int = 0
+    """The number of parts into which a large deployment is divided, each with one counter item; 0: it is not."""
+    part_sizes: list[int] | None = None
+    """The number of targets in each part of a large deployment with fixed targets."""
+    force: bool = False
+    retries: int = 0
+    phases: tuple[Phase, ...] = ()
+    artifacts: list[str] = []
+    """Ids of the release's artifacts at creation."""
+    filter: Mapping[str, Any]
+    """How the targets were chosen, in the wire format."""
+    groups: list[str] | None = None
+    has_map: bool = False
+    """Whether it has an update control map. The map itself may change."""
+    lock: str
+    """Hash of the parameters that no two unfinished deployments may share."""
+
+    @property
+    def configures(self) -> bool:
+        """Whether it is a configuration deployment, which has no stored artifact."""
+        return self.kind == CONFIGURATION
+
+    @property
+    def decides(self) -> int | None:
+        """As :attr:`Current.decides`."""
+        return polling.decides(self.sequence, configures=self.configures)
+
+    @property
+    def most(self) -> int | None:
+        """The maximum number of devices of a dynamic deployment; None: no limit."""
+        return self.size or None if self.dynamic else None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the number of devices that may begin is limited at some time."""
+        return len(self.phases) > 1 or self.most is not None
+
+    def capacity(self, phase: int | None) -> int | None:
+        """The number of devices that may have begun, if ``phase`` is the last open one; None: no limit.
+
+        ``phase`` is None for rows that begin outside of phases.
+        """
+        upto = None if phase is None else self.phases[phase].upto
+        return min((bound for bound in (upto, self.most) if bound is not None), default=None)
+
+    def share(self, part: int, upto: int) -> int:
+        """How many of ``upto`` devices may begin in one part of a large deployment.
+
+        Without fixed targets, parts are taken to be equal, since ids are random.
+        """
+        return phases.share(upto, part, self.part_sizes or [1] * self.parts)
+
+
+class Preparing(msgspec.Struct, frozen=True, kw_only=True):
+    """The work on a large deployment whose targets are still being listed; no poll sees it yet."""
+
+    group: str | None
+    """The group whose devices it is for; None: it is for all devices."""
+    expected: int
+    """The number of devices when it was created."""
+    found: int = 0
+    """The number of devices that have been listed."""
+    phases: list[NewPhase] | None
+    """The phases of the request, which are divided again among the listed devices."""
+    uniform_phases: UniformPhases | None
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment as it was read."""
+
+    plan: Plan
+    finished: datetime | None = None
+    aborted: bool = False
+    opened: int = 0
+    """The number of phases that the schedule has recorded as open; polls do not depend on it."""
+    control_map: dict[str, Any] | None = None
+    """Its update control map with the deployment's id; set at creation or never."""
+    preparing: Preparing | None = None
+    due: str | None = None
+    """When the schedule has to check it, as a sort key of the index ``due``; None: never."""
+
+    @property
+    def id(self) -> str:
+        """The deployment's id."""
+        return self.plan.id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is unfinished."""
+        return self.finished is None

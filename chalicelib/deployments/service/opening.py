@@ -1,0 +1,54 @@
+"""The opening of phases, which the creation of a deployment and the schedule record."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.deployments.rules import phases
+from chalicelib.deployments.service import events
+from chalicelib.deployments.tables import counters
+from chalicelib.observability import logger
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+
+_MINUTE: Final = timedelta(minutes=1)
+
+
+def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
+    """A phase has opened. Code that needs to know adds to this transaction, which happens exactly once per phase.
+
+    It is up to a minute late, or as long as the schedule did not run; devices do not wait for it.
+    """
+    events.phase_opened(tx, tenant, deployment, number + 1)
+    logger.info("phase opened", extra={"tenant": tenant, "deployment": deployment, "phase": number + 1})
+
+
+def begin(tx: Transaction, tenant: TenantId, plan: Plan, now: datetime) -> tuple[int, datetime | None]:
+    """Add what belongs to the moment in which polls begin to see a deployment.
+
+    Returns the number of phases that are open, and when the schedule has to check the deployment.
+    """
+    opened = phases.opened(plan.phases, now)
+    for number in range(opened):
+        phase_opened(tx, tenant, plan.id, number)
+    if plan.is_bounded and not plan.parts:
+        counters.create_room(tx, tenant, plan.id)
+    return opened, next_check(plan, now)
+
+
+def next_check(plan: Plan, now: datetime) -> datetime | None:
+    """When the schedule has to check a deployment next: when a phase opens.
+
+    Or every minute, if it is large and ends when as many devices as its limit have finished, because none of its parts
+    knows how many devices the others have.
+    """
+    times = [phase.start for phase in plan.phases if phase.start > now]
+    if plan.parts and plan.most is not None:
+        times.append(now + _MINUTE)
+    return min(times, default=None)

@@ -1,0 +1,1 @@
+"""What operators do: creating, listing and aborting deployments."""

@@ -1,0 +1,284 @@
+"""One deployment, its devices, and the deployments of one device (``docs/behaviour.md#devices-of-a-deployment``)."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, limits
+from chalicelib.deployments import views
+from chalicelib.deployments.rules import failures
+from chalicelib.deployments.rules.statistics import NONE
+from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
+from chalicelib.deployments.service import plans
+from chalicelib.deployments.service.operators import showing
+from chalicelib.deployments.service.operators.reach import Reach, devices_within
+from chalicelib.deployments.shapes import Deployment as Shown
+from chalicelib.deployments.shapes import (
+    DeploymentDevice,
+    DeploymentStatistics,
+    DeviceHistory,
+    FailureReason,
+    Outcomes,
+)
+from chalicelib.deployments.tables import counters, deployments
+from chalicelib.deployments.tables import rows as row_table
+from chalicelib.errors import NotFound
+from chalicelib.storage.settled import settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from chalicelib.deployments.rules.deployment import Deployment, Plan
+    from chalicelib.deployments.rules.row import Row
+    from chalicelib.deployments.rules.statistics import Counts
+    from chalicelib.rights import Names, Scopes
+    from chalicelib.storage.keys import TenantId
+
+_NOT_FOUND = "Deployment not found"
+_READ_WHOLE = 1_000
+"""Up to this number of rows, all are read for a page: less than a megabyte, which is one query."""
+
+
+def show(tenant: TenantId, deployment: str) -> Shown:
+    """One deployment.
+
+    Raises:
+        NotFound: there is none.
+    """
+    stored = _require(tenant, deployment)
+    (shown,) = showing.show_all(tenant, [stored])
+    for term in shown.filter.get("terms", ()):
+        if term["type"] == "$in" and not term["value"] and not stored.plan.dynamic:
+            term["value"] = list(plans.targets(tenant, stored.plan))
+    return shown
+
+
+def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
+    """Statistics of one deployment.
+
+    Raises:
+        NotFound: there is none.
+    """
+    stored = _require(tenant, deployment)
+    return views.numbers(stored, counters.read(tenant, [stored.plan]).get(deployment, NONE))
+
+
+def numbers_of_many(tenant: TenantId, wanted: Iterable[str], scopes: Scopes) -> list[DeploymentStatistics]:
+    """Statistics of those deployments that exist and are within the scopes."""
+    found = _within(tenant, wanted, Reach(tenant, scopes))
+    counts = counters.read(tenant, (each.plan for each in found.values()))
+    return [DeploymentStatistics(each, views.numbers(stored, counts.get(each, NONE))) for each, stored in found.items()]
+
+
+def _within(tenant: TenantId, wanted: Iterable[str], reach: Reach) -> dict[str, Deployment]:
+    found = deployments.find_many(tenant, wanted)
+    return {each: stored for each, stored in found.items() if reach.takes(stored.plan)}
+
+
+def targets(tenant: TenantId, deployment: str, groups: Names | None) -> list[str]:
+    """Ids of a deployment's targets, fixed at its creation; for a dynamic one, the devices that have polled.
+
+    With ``groups``, only of devices that are in one of them now.
+
+    Raises:
+        NotFound: there is no such deployment.
+    """
+    plan = _require(tenant, deployment).plan
+    found = list(plans.targets(tenant, plan))
+    if plan.dynamic:
+        found = [row.device_id for row in _all_rows(tenant, plan)]
+    inside = devices_within(tenant, found, groups)
+    return [each for each in found if each in inside]
+
+
+def devices(tenant: TenantId, deployment: str, groups: Names | None) -> list[DeploymentDevice]:
+    """All devices of a deployment by status, including ``pending`` ones that have not polled yet.
+
+    Mender's server omits the latter, as :func:`devices_page` does. Scripts watch this older list right after creating a
+    deployment, so it shows all; above ``limits.INLINE_TARGETS`` only those that have polled.
+
+    Raises:
+        NotFound: there is no such deployment.
+    """
+    stored = _require(tenant, deployment)
+    rows = _rows_within(tenant, _all_rows(tenant, stored.plan), groups)
+    shown = showing.show_rows(tenant, rows, {deployment: stored})
+    if stored.plan.in_bucket or not stored.is_open:
+        return shown
+    waiting = devices_within(tenant, plans.targets(tenant, stored.plan), groups) - {row.id for row in shown}
+    created = clock.rfc3339(stored.plan.created)
+    pending = str(Status.PENDING)
+    return shown + [
+        DeploymentDevice(id=each, status=pending, state=pending, created=created, log=False) for each in sorted(waiting)
+    ]
+
+
+def _all_rows(tenant: TenantId, plan: Plan) -> list[Row]:
+    return row_table.of_deployment(tenant, plan, counters.by_part(tenant, plan) if plan.parts else ())
+
+
+def _rows_within(tenant: TenantId, rows: Iterable[Row], groups: Names | None) -> list[Row]:
+    found = list(rows)
+    if groups is None:
+        return found
+    inside = devices_within(tenant, (row.device_id for row in found), groups)
+    return [row for row in found if row.device_id in inside]
+
+
+def devices_page(
+    tenant: TenantId,
+    deployment: str,
+    wanted: frozenset[Status] | None,
+    start: int,
+    stop: int,
+    groups: Names | None,
+) -> tuple[list[DeploymentDevice], int]:
+    """Rows ``start`` to ``stop`` of the devices that have polled, by status, and their number.
+
+    Of all statuses, or those ``wanted``. With ``groups``, only of devices that are in one of them now: then all rows
+    are read, as for small deployments. For large ones the page is read by status, and read again if it changes
+    meanwhile.
+
+    Raises:
+        NotFound: there is no such deployment.
+    """
+    found = _require(tenant, deployment)
+    stored = frozenset(Status) if wanted is None else stored_for(wanted, aborted=found.aborted)
+    counts = counters.by_part(tenant, found.plan)
+    if groups is not None or sum(each.rows for each in counts.values()) <= _READ_WHOLE:
+        every = row_table.of_deployment(tenant, found.plan, counts)
+        inside = _rows_within(tenant, (row for row in every if row.status in stored), groups)
+        rows, total = inside[start:stop], len(inside)
+    else:
+        rows, total = settled(
+            lambda: _page_by_status(tenant, found.plan, stored, start, stop),
+            lambda page: ([row.device_id for row in page[0]], page[1]),
+        )
+    return showing.show_rows(tenant, rows, {deployment: found}), total
+
+
+def _page_by_status(
+    tenant: TenantId, plan: Plan, stored: frozenset[Status], start: int, stop: int
+) -> tuple[list[Row], int]:
+    counts = counters.by_part(tenant, plan)
+    rows = {row.device_id: row for row in _rows_between(tenant, plan, stored, counts, start, stop)}
+    total = sum(each.by_status.get(status, 0) for each in counts.values() for status in stored)
+    return list(rows.values()), total
+
+
+def _rows_between(
+    tenant: TenantId, plan: Plan, stored: frozenset[Status], counts: Mapping[int, Counts], start: int, stop: int
+) -> Iterator[Row]:
+    # The counters give the number of rows by status and part, so whole ones before the page are not read.
+    for status in ORDER:
+        for part, counted in counts.items() if status in stored else ():
+            count = counted.by_status.get(status, 0)
+            if count and start < count and stop > 0:
+                rows = row_table.with_status(tenant, plan, part, status, limit=min(stop, count))
+                yield from islice(rows, max(0, start), stop)
+            start, stop = start - count, stop - count
+
+
+def failed_for(
+    tenant: TenantId, deployment: str, reason: str, start: int, stop: int, groups: Names | None
+) -> tuple[list[DeploymentDevice], int]:
+    """Rows ``start`` to ``stop`` of the devices that failed for a reason, and their number.
+
+    They are among the first ``limits.OUTCOMES`` devices that failed, of which :func:`outcomes` tells the reasons.
+
+    Raises:
+        NotFound: there is no such deployment.
+    """
+    stored = _require(tenant, deployment)
+    counts = counters.by_part(tenant, stored.plan)
+    failed = _first(tenant, stored.plan, counts, Status.FAILURE, groups)
+    rows = [row for row in failed if _reason(row) == reason]
+    return showing.show_rows(tenant, rows[start:stop], {deployment: stored}), len(rows)
+
+
+def outcomes(tenant: TenantId, deployment: str, groups: Names | None) -> Outcomes:
+    """Why devices failed, and when devices ended, of at most ``limits.OUTCOMES`` of each status.
+
+    With ``groups``, only of devices that are in one of them now.
+
+    Raises:
+        NotFound: there is no such deployment.
+    """
+    plan = _require(tenant, deployment).plan
+    counts = counters.by_part(tenant, plan)
+
+    def read(*statuses: Status) -> tuple[list[Row], int]:
+        rows = [row for status in statuses for row in _first(tenant, plan, counts, status, groups)]
+        if groups is not None:
+            return rows, len(rows)
+        counted = sum(each.by_status.get(status, 0) for each in counts.values() for status in statuses)
+        return rows, max(len(rows), counted)
+
+    failed, all_failed = read(Status.FAILURE)
+    updated, all_updated = read(Status.SUCCESS, Status.ALREADY_INSTALLED)
+    return Outcomes(
+        failed=all_failed,
+        failed_read=len(failed),
+        reasons=[FailureReason(reason, count) for reason, count in failures.most_frequent(map(_reason, failed))],
+        failed_at=_ends(failed),
+        updated=all_updated,
+        updated_at=_ends(updated),
+    )
+
+
+def _first(
+    tenant: TenantId, plan: Plan, counts: Mapping[int, Counts], status: Status, groups: Names | None
+) -> list[Row]:
+    """The first ``limits.OUTCOMES`` rows with a status, within the groups."""
+    rows = _rows_between(tenant, plan, frozenset({status}), counts, 0, limits.OUTCOMES)
+    return _rows_within(tenant, rows, groups)
+
+
+def _reason(row: Row) -> str:
+    return failures.reason(row.error, row.substate)
+
+
+def _ends(rows: list[Row]) -> list[str]:
+    return [clock.rfc3339(time) for time in sorted(filter(None, (row.finished for row in rows)))]
+
+
+def history(
+    tenant: TenantId,
+    device_id: str,
+    wanted: frozenset[Status] | None,
+    start: int,
+    stop: int,
+    scopes: Scopes,
+) -> tuple[list[DeviceHistory], int]:
+    """Rows ``start`` to ``stop`` of a device's deployments within the scopes, newest first, and their number.
+
+    They include deleted rows.
+    """
+    reach = Reach(tenant, scopes)
+    if wanted is None and reach.everywhere:
+        total = row_table.count_of_device(tenant, device_id)
+        rows = list(islice(row_table.of_device(tenant, device_id), start, stop))
+        found = deployments.find_many(tenant, {row.deployment_id for row in rows})
+    else:
+        rows = list(row_table.of_device(tenant, device_id))
+        found = _within(tenant, {row.deployment_id for row in rows}, reach)
+        rows = [
+            row
+            for row in rows
+            if row.deployment_id in found and (wanted is None or views.effective_status(row, found) in wanted)
+        ]
+        total, rows = len(rows), rows[start:stop]
+    shown = {each.id: each for each in showing.show_all(tenant, list(found.values()))}
+    return [
+        DeviceHistory(id=views.row_id(row), deployment=shown[row.deployment_id], device=device)
+        for row, device in zip(rows, showing.show_rows(tenant, rows, found), strict=True)
+        if row.deployment_id in shown
+    ], total
+
+
+def _require(tenant: TenantId, deployment: str) -> Deployment:
+    stored = deployments.find(tenant, deployment)
+    if stored is None:
+        raise NotFound(_NOT_FOUND)
+    return stored

@@ -1,0 +1,146 @@
+"""Removes one device from deployments, or hides its history (``docs/behaviour.md#aborting-deployments``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.auditlogs import service as auditlogs
+from chalicelib.deployments.rules import polling
+from chalicelib.deployments.rules.statuses import Status, effective
+from chalicelib.deployments.service import beginning, changes, plans
+from chalicelib.deployments.service.beginning import Start
+from chalicelib.deployments.service.changes import ATTEMPTS, Full, Lost, Withdrawn
+from chalicelib.deployments.service.operators.reach import require_all_of_device
+from chalicelib.deployments.service.verdicts import Verdicts
+from chalicelib.deployments.tables import deployments, heads, rows
+from chalicelib.errors import Unavailable
+from chalicelib.fleet import control
+from chalicelib.fleet import heads as fleet_heads
+from chalicelib.storage.transactions import Transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.rules.row import Row
+    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.rights import Scopes
+    from chalicelib.storage.keys import TenantId
+
+_ROWS = 90
+"""Rows that are deleted in one transaction, with one audit entry."""
+
+
+def abort_device(tenant: TenantId, device_id: str, scopes: Scopes) -> None:
+    """Take a device out of all its active and pending deployments. An unknown device is ignored.
+
+    Raises:
+        Forbidden: not all of the device's deployments are within the scopes.
+    """
+    require_all_of_device(tenant, scopes, device_id)
+    _withdraw(tenant, device_id, Status.ABORTED)
+
+
+def device_gone(tenant: TenantId, device_id: str) -> None:
+    """Close the open rows of a decommissioned device, so that no deployment waits for it.
+
+    Can be run again after an interruption at any point.
+    """
+    _withdraw(tenant, device_id, Status.DECOMMISSIONED)
+
+
+def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
+    # Each iteration takes the device out of one deployment; the bound exceeds the number that can be open at once.
+    lost = 0
+    while lost < ATTEMPTS:
+        head = fleet_heads.find(tenant, device_id)
+        if head is None:
+            return
+        try:
+            if not _withdraw_oldest(tenant, head, status):
+                return
+        except (Lost, Withdrawn):
+            control.forget(tenant)
+            lost += 1
+    raise Unavailable
+
+
+def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool:
+    """Take the device out of its oldest open deployment; False if there is none."""
+    current = heads.current_of(head)
+    if current is not None:
+        plan = plans.get(tenant, current.d)
+        if plan is None or not _is_open(tenant, current.d):
+            changes.commit_head(heads.changed(head, current=None, decided=current.decides))
+        else:
+            beginning.end(tenant, plan, head, Status(current.s), status, clock.now())
+        return True
+    opened = control.get(tenant, fresh=True).open
+    verdicts = Verdicts(tenant, head)
+    for each in polling.waiting(head.decided, heads.queue_of(head), opened):
+        plan = plans.get(tenant, each.deployment)
+        if plan is None or not _is_target(tenant, plan, head.device_id, verdicts):
+            continue
+        if each.on_head and not _is_open(tenant, each.deployment):
+            continue
+        try:
+            beginning.begin(tenant, plan, head, Start(status), clock.now())
+        except Full:
+            continue  # a dynamic deployment that has all the devices that it may have
+        return True
+    return False
+
+
+def _is_open(tenant: TenantId, deployment: str) -> bool:
+    stored = deployments.find(tenant, deployment)
+    return stored is not None and stored.is_open
+
+
+def _is_target(tenant: TenantId, plan: Plan, device_id: str, verdicts: Verdicts) -> bool:
+    return verdicts.take(plan) if plan.dynamic else plans.includes(tenant, plan, device_id)
+
+
+def forget_history(tenant: TenantId, device_id: str, scopes: Scopes) -> None:
+    """Mark a device's finished rows as deleted; it becomes eligible again for unfinished deployments.
+
+    Raises:
+        Forbidden: as :func:`abort_device`.
+    """
+    require_all_of_device(tenant, scopes, device_id)
+    now = clock.now()
+    past = list(rows.of_device(tenant, device_id))
+    found = deployments.find_many(tenant, {row.deployment_id for row in past})
+    again: list[tuple[int, str]] = []
+    gone: list[tuple[Plan, Row]] = []
+    for row in past:
+        stored = found.get(row.deployment_id)
+        if stored is None or not effective(row.status, aborted=stored.aborted).final:
+            continue
+        if row.deleted is None:
+            gone.append((stored.plan, row))
+        if stored.is_open and stored.plan.on_heads:
+            again.append((stored.plan.sequence, stored.id))
+    for start in range(0, len(gone), _ROWS):
+        _delete(tenant, device_id, gone[start : start + _ROWS], now)
+    for _ in range(ATTEMPTS):
+        head = fleet_heads.find(tenant, device_id)
+        if head is None:
+            return
+        queue = sorted(set(heads.queue_of(head)) | set(again))
+        try:
+            changes.commit_head(heads.changed(head, current=heads.current_of(head), queue=queue, forget=True))
+        except Lost:
+            continue
+        return
+    raise Unavailable
+
+
+def _delete(tenant: TenantId, device_id: str, gone: list[tuple[Plan, Row]], now: datetime) -> None:
+    tx = Transaction()
+    for plan, row in gone:
+        rows.delete_from_history(tx, tenant, plan, row.device_id, now)
+    device = auditlogs.Object(auditlogs.ObjectType.DEVICE, device_id)
+    change = f"History deleted of deployments {', '.join(plan.id for plan, _ in gone)}"
+    auditlogs.record(tx, tenant, auditlogs.Action.DELETE, device, change=change)
+    tx.commit()

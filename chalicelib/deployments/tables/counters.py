@@ -1,0 +1,297 @@
+"""Counter items: the numbers of a deployment's rows, and how many devices may begin.
+
+A deployment has one or several counter items, each for a share of its devices, so that reports seldom conflict. A large
+deployment is divided into parts with partitions of their own; the first device of a part creates its counter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib.deployments.rules.statistics import NONE, Counts
+from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.tables.items import (
+    NEVER,
+    CounterItem,
+    RoomItem,
+    counter_key,
+    counter_of,
+    counter_ref,
+    deployment_of,
+    deployment_pk,
+    number_of,
+    room_ref,
+    shard_of,
+)
+from chalicelib.storage.parallel import in_parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action, Condition, Transaction
+
+__all__ = ["NEVER", "number_of", "shard_of"]
+
+Stored = dict[str, Any]
+"""A stored item in DynamoDB's typed form, as a failed condition returns it."""
+
+
+class Loan(msgspec.Struct, frozen=True):
+    """Capacity that one part of a large deployment gets from another one, which has not used it."""
+
+    number: int
+    """The number of devices."""
+    donor: int
+    """The part that lends it."""
+    creates: bool
+    """Whether the donor has no counter item yet, since none of its devices has begun."""
+
+
+# --- reads ----------------------------------------------------------------------------------------
+
+
+def read(tenant: TenantId, plans: Iterable[Plan], *, recent: bool = False) -> dict[str, Counts]:
+    """The summed counters of each deployment (strongly consistent); 100 counter items per round trip.
+
+    With ``recent`` eventually consistent, for half the price.
+    """
+    wanted = [counter_key(tenant, plan, number) for plan in plans for number in range(plan.shards)]
+    found: dict[str, list[CounterItem]] = {}
+    for item in CounterItem.batch_get(wanted, consistent_read=not recent):
+        found.setdefault(deployment_of(item.pk), []).append(item)
+    return {deployment: _sum(items) for deployment, items in found.items()}
+
+
+def by_part(tenant: TenantId, plan: Plan) -> dict[int, Counts]:
+    """The counters of each part of a large deployment that has any; of another one, all as part 0."""
+    if not plan.parts:
+        return {0: read(tenant, [plan]).get(plan.id, NONE)}
+    return {part: _sum([item]) for part, item in sorted(_parts(tenant, plan).items())}
+
+
+def _parts(tenant: TenantId, plan: Plan) -> dict[int, CounterItem]:
+    wanted = [counter_key(tenant, plan, part) for part in range(plan.parts)]
+    return {int(item.pk[-2:], 16): item for item in CounterItem.batch_get(wanted, consistent_read=True)}
+
+
+def _sum(items: list[CounterItem]) -> Counts:
+    """Several counter items as one."""
+    return Counts(
+        rows=sum(item.rows for item in items),
+        by_status={
+            status: sum(int(getattr(item, counter_of(status).attr_name)) for item in items) for status in Status
+        },
+        total_size=sum(item.total_size for item in items),
+        phases=tuple(map(sum, zip(*(map(int, item.phases) for item in items if item.phases), strict=True))),
+    )
+
+
+def read_begun(tenant: TenantId, plans: Iterable[Plan]) -> dict[str, int]:
+    """How many devices have begun in each of the deployments that limit this number, by id; 100 per round trip."""
+    bounded = [plan for plan in plans if plan.is_bounded]
+    wanted = [(deployment_pk(tenant, plan.id), "ROOM") for plan in bounded if not plan.parts]
+    found = RoomItem.batch_get(wanted) if wanted else ()
+    divided = read(tenant, (plan for plan in bounded if plan.parts), recent=True)
+    return {deployment_of(item.pk): item.begun for item in found} | {
+        deployment: counts.rows for deployment, counts in divided.items()
+    }
+
+
+def find_loan(tenant: TenantId, plan: Plan, upto: int) -> Loan | None:
+    """Half of the capacity of the part that has most left, if ``upto`` devices may begin; None: no part has any."""
+    found = _parts(tenant, plan)
+
+    def left(part: int) -> int:
+        return plan.share(part, upto) - (found[part].begun if part in found else 0)
+
+    donor = max(range(plan.parts), key=left)
+    number = -(-left(donor) // 2)
+    return Loan(number, donor, creates=donor not in found) if number > 0 else None
+
+
+# --- writes ---------------------------------------------------------------------------------------
+
+
+def create(tx: Transaction, tenant: TenantId, plan: Plan, last: Sequence[int]) -> None:
+    """Add the counter items of a new deployment that is not large, with their ``last``."""
+    for number, each in enumerate(last):
+        item = counter_ref(tenant, plan, number)
+        item.last = each
+        item.phases = [0] * len(plan.phases) or None
+        tx.put(item, label="counter")
+
+
+def create_room(tx: Transaction, tenant: TenantId, deployment: str) -> None:
+    """Add the item that limits the number of devices."""
+    tx.put(room_ref(tenant, deployment), label="room")
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """The effect of a change of a row on its counter item."""
+
+    before: Status | None
+    """The status in which the row was counted; None: it was not."""
+    after: Status
+    is_new: bool
+    """Whether the row is counted for the first time."""
+    size: int
+    """Additional bytes that the deployment serves."""
+    phase: int | None
+    """The phase in which the row begins."""
+    upto: int | None
+    """The number of devices that may have begun, including this one; None: no limit."""
+
+    @property
+    def finishes(self) -> bool:
+        """Whether the change makes the status final."""
+        return self.after.final and not (self.before is not None and self.before.final)
+
+    def numbers(self) -> dict[str, int]:
+        """The attributes that change, with what is added."""
+        added: dict[str, int] = {}
+        for name, amount in (
+            (counter_of(self.after).attr_name, 1),
+            (counter_of(self.before).attr_name, -1) if self.before is not None else ("rows", 0),
+            ("rows", int(self.is_new)),
+            ("done", int(self.after.final) - int(self.before is not None and self.before.final)),
+            ("total_size", self.size),
+        ):
+            added[name] = added.get(name, 0) + amount
+        return {name: amount for name, amount in added.items() if amount}
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What the counting of a change does beyond its numbers. A failed attempt shows what the next one must do."""
+
+    completes: bool = False
+    """Whether the change is the last one of its counter item."""
+    closes: bool = False
+    """Whether that is the last counter item, so the deployment ends."""
+    creates: bool = False
+    """Whether it creates the counter item of its part."""
+    loan: Loan | None = None
+    """Capacity that its part gets from another one."""
+
+
+def count(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, delta: Delta, step: Step) -> None:
+    """Count a change of a row; fails with label ``counter``.
+
+    A change that finishes a row and would complete the counter item fails unless ``step`` completes it; so exactly one
+    change learns that it is the last one.
+    """
+    number = number_of(plan, device_id)
+    if step.creates:
+        tx.put(_first(tenant, plan, number, delta, step), CounterItem.pk.does_not_exist(), label="counter")
+        return
+    actions, condition = _counted(delta, completes=step.completes)
+    if plan.parts:
+        condition &= CounterItem.pk.exists()
+        if delta.upto is not None and step.loan is None:
+            actions.append(CounterItem.begun.add(1))
+            condition &= CounterItem.begun < plan.share(number, delta.upto)
+        elif step.loan is not None and step.loan.number > 1:
+            actions.append(CounterItem.begun.add(1 - step.loan.number))
+    counter = counter_ref(tenant, plan, number)
+    if actions:
+        tx.update(counter, actions, condition, label="counter")
+    else:
+        # Counted again: a closed counter still prevents changes after an abort.
+        tx.check(counter, condition, label="counter")
+
+
+def _counted(delta: Delta, *, completes: bool) -> tuple[list[Action], Condition]:
+    actions: list[Action] = [getattr(CounterItem, name).add(amount) for name, amount in delta.numbers().items()]
+    condition = CounterItem.closed.does_not_exist()
+    if completes:
+        actions.append(CounterItem.complete.set(True))
+        condition &= CounterItem.complete.does_not_exist() & (CounterItem.done == CounterItem.last)
+    elif delta.finishes:
+        condition &= CounterItem.complete.exists() | (CounterItem.done < CounterItem.last)
+    if delta.phase is not None:
+        begun = CounterItem.phases[delta.phase]
+        actions.append(begun.set(begun + 1))
+    return actions, condition
+
+
+def _first(tenant: TenantId, plan: Plan, number: int, delta: Delta, step: Step) -> CounterItem:
+    """The counter item of a part that counts its first device."""
+    item = counter_ref(tenant, plan, number)
+    item.last = last_of_part(plan, number)
+    for name, amount in delta.numbers().items():
+        setattr(item, name, amount)
+    phases = [0] * len(plan.phases)
+    if delta.phase is not None:
+        phases[delta.phase] = 1
+    item.phases = phases or None
+    item.complete = step.completes or None
+    if delta.upto is not None:
+        item.begun = 1 - (step.loan.number if step.loan is not None else 0)
+    return item
+
+
+def last_of_part(plan: Plan, part: int) -> int:
+    """``last`` of the counter item of a part."""
+    return NEVER if plan.part_sizes is None else plan.part_sizes[part] - 1
+
+
+def count_begun(tx: Transaction, tenant: TenantId, plan: Plan, upto: int, loan: Loan | None) -> None:
+    """Count a device that begins; fails with label ``room`` if ``upto`` have begun.
+
+    The parts of a large deployment count on their own. Only a loan changes something here: the counter of the donor.
+    """
+    if not plan.parts:
+        tx.update(room_ref(tenant, plan.id), [RoomItem.begun.add(1)], RoomItem.begun < upto, label="room")
+    elif loan is not None:
+        donor = counter_ref(tenant, plan, loan.donor)
+        if loan.creates:
+            donor.last, donor.begun = last_of_part(plan, loan.donor), loan.number
+            donor.phases = [0] * len(plan.phases) or None
+            tx.put(donor, CounterItem.pk.does_not_exist(), label="room")
+            return
+        unused = CounterItem.begun <= plan.share(loan.donor, upto) - loan.number
+        tx.update(donor, [CounterItem.begun.add(loan.number)], unused, label="room")
+
+
+def is_missing(failed: Mapping[str, Stored | None]) -> bool:
+    """Whether a change failed because the part's counter does not exist yet."""
+    return "counter" in failed and failed["counter"] is None
+
+
+def is_closed(stored: Stored) -> bool:
+    """Whether a stored counter item that failed a condition was closed by an abort."""
+    return "closed" in stored
+
+
+def is_full(plan: Plan, device_id: str, upto: int, stored: Stored) -> bool:
+    """Whether the stored counter item of the device's part, which failed a condition, has no capacity left."""
+    return int(stored["begun"]["N"]) >= plan.share(number_of(plan, device_id), upto)
+
+
+def has_share(plan: Plan, device_id: str, upto: int) -> bool:
+    """Whether a device may begin in its part, of which no device has begun yet."""
+    return plan.share(number_of(plan, device_id), upto) > 0
+
+
+def is_last(stored: Stored) -> bool:
+    """Whether a stored counter item that failed a condition waits for one more final status."""
+    return "complete" not in stored and stored["done"]["N"] == stored["last"]["N"]
+
+
+def close(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
+    """Close the counter items of a deployment that is not large: its rows no longer change."""
+    for number in range(plan.shards):
+        counter = counter_ref(tenant, plan, number)
+        tx.update(counter, [CounterItem.closed.set(True)], CounterItem.pk.exists(), label="counter")
+
+
+def close_parts(tenant: TenantId, plan: Plan) -> None:
+    """Close all parts of a large deployment, also those without a counter. Can be run again."""
+
+    def close_one(part: int) -> None:
+        counter_ref(tenant, plan, part).update([CounterItem.closed.set(True)])
+
+    in_parallel(close_one, range(plan.parts))

@@ -1,0 +1,291 @@
+"""Deployments, and the items of which each has at most one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib.deployments.rules.deployment import CONFIGURATION, Deployment, Plan, Preparing
+from chalicelib.deployments.rules.phases import Phase
+from chalicelib.deployments.tables.items import (
+    ActiveItem,
+    ConfigurationItem,
+    CountsItem,
+    DeploymentItem,
+    TargetsItem,
+    active_ref,
+    configuration_ref,
+    counts_ref,
+    deployment_of,
+    deployment_pk,
+    deployment_ref,
+    deployment_state,
+    targets_ref,
+    tenant_history,
+)
+from chalicelib.storage import due, keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action, Condition, Transaction
+
+_COMPUTED = {"id", "phases", "has_map"}
+"""The fields of a plan that are not just the attribute of the same name."""
+_PLAIN = [field for field in Plan.__struct_fields__ if field not in _COMPUTED]
+
+
+# --- reads ----------------------------------------------------------------------------------------
+
+
+def of_item(item: DeploymentItem) -> Deployment:
+    """An item as a record."""
+    stored = {name: value for name in _PLAIN if (value := getattr(item, name)) is not None}
+    phases = msgspec.convert(item.phases or [], tuple[Phase, ...])
+    has_map = item.control_map is not None
+    return Deployment(
+        plan=Plan(id=deployment_of(item.pk), phases=phases, has_map=has_map, **stored),
+        finished=item.finished,
+        aborted=bool(item.aborted),
+        opened=item.opened,
+        control_map=item.control_map,
+        preparing=None if item.preparing is None else msgspec.convert(item.preparing, Preparing),
+        due=item.due_sk,
+    )
+
+
+def find(tenant: TenantId, deployment: str, *, recent: bool = False) -> Deployment | None:
+    """The deployment (strongly consistent); with ``recent`` eventually consistent, for half the price."""
+    try:
+        item = DeploymentItem.get(deployment_pk(tenant, deployment), "DEPLOYMENT", consistent_read=not recent)
+    except DeploymentItem.DoesNotExist:
+        return find(tenant, deployment) if recent else None
+    return of_item(item)
+
+
+def find_many(tenant: TenantId, deployments: Iterable[str]) -> dict[str, Deployment]:
+    """The deployments that exist, by id; 100 per round trip."""
+    wanted = [(deployment_pk(tenant, each), "DEPLOYMENT") for each in dict.fromkeys(deployments)]
+    found = map(of_item, DeploymentItem.batch_get(wanted))
+    return {each.id: each for each in found}
+
+
+def of_tenant(
+    tenant: TenantId, *, is_open: bool | None, newest_first: bool, limit: int | None = None
+) -> Iterator[Deployment]:
+    """A tenant's deployments by sequence: all, open, or finished ones."""
+    forward = not newest_first
+    if is_open is None:
+        items = DeploymentItem.history.query(tenant_history(tenant), scan_index_forward=forward, limit=limit)
+    else:
+        state = deployment_state(tenant, is_open=is_open)
+        items = DeploymentItem.state.query(state, scan_index_forward=forward, limit=limit)
+    return map(of_item, items)
+
+
+def read_targets(tenant: TenantId, deployment: str) -> bytes:
+    """The fixed targets of a small deployment. They never change, but may have been written a moment ago."""
+    item = TargetsItem.get(deployment_pk(tenant, deployment), "TARGETS", consistent_read=True)
+    return bytes(item.packed)
+
+
+def find_targets(tenant: TenantId, deployments: Iterable[str]) -> dict[str, bytes]:
+    """As :func:`read_targets` for several deployments: those that have such an item, by id."""
+    wanted = [(deployment_pk(tenant, each), "TARGETS") for each in deployments]
+    found = TargetsItem.batch_get(wanted, consistent_read=True) if wanted else ()
+    return {deployment_of(item.pk): bytes(item.packed) for item in found}
+
+
+def find_configuration(tenant: TenantId, deployment: str) -> dict[str, str] | None:
+    """The configuration of a deployment; None if the deployment does not exist or brings software."""
+    item = configuration_ref(tenant, deployment).fetch()
+    if item is None:
+        return None
+    brought: dict[str, str] = item.configuration
+    return brought
+
+
+def read_configurations(tenant: TenantId, deployments: Iterable[Deployment]) -> dict[str, dict[str, str]]:
+    """The configurations of the configuration deployments among these, by id; 100 per round trip."""
+    wanted = [
+        (deployment_pk(tenant, each.id), "CONFIGURATION") for each in deployments if each.plan.kind == CONFIGURATION
+    ]
+    found = ConfigurationItem.batch_get(wanted, consistent_read=True) if wanted else ()
+    return {deployment_of(item.pk): item.configuration for item in found}
+
+
+def read_totals(tenant: TenantId) -> tuple[int, int]:
+    """The numbers of a tenant's deployments: all, unfinished."""
+    item = counts_ref(tenant).fetch()
+    if item is None:
+        return 0, 0
+    return item.total, item.open
+
+
+# --- writes ---------------------------------------------------------------------------------------
+
+
+def create(tx: Transaction, tenant: TenantId, new: Deployment, *, complete: int, due_at: datetime | None) -> None:
+    """Add a new deployment; fails with label ``lock`` if an unfinished one has the same parameters.
+
+    Args:
+        tx: the transaction of its creation.
+        tenant: its tenant.
+        new: the deployment.
+        complete: the number of its counter items that have no device to count.
+        due_at: when the schedule has to check it; None: never.
+    """
+    plan = new.plan
+    item = deployment_ref(tenant, plan.id)
+    for name in _PLAIN:
+        setattr(item, name, getattr(plan, name))
+    item.phases = plan.phases or None
+    item.opened, item.control_map, item.complete = new.opened, new.control_map, complete
+    item.preparing = new.preparing
+    if due_at is not None:
+        item.due_pk, item.due_sk = due.key(plan.id, due_at)
+    item.history_pk = tenant_history(tenant)
+    item.history_sk = item.state_sk = keys.sort(keys.number(plan.sequence), plan.id)
+    item.state_pk = deployment_state(tenant, is_open=True)
+    tx.put(item, DeploymentItem.pk.does_not_exist(), label="deployment")
+    tx.update(counts_ref(tenant), [CountsItem.total.add(1), CountsItem.open.add(1)], label="counts")
+    reserved = active_ref(tenant, plan.lock)
+    reserved.deployment = plan.id
+    tx.put(reserved, ActiveItem.pk.does_not_exist(), label="lock")
+
+
+def put_targets(tx: Transaction, tenant: TenantId, deployment: str, packed: bytes) -> None:
+    """Add the fixed targets of a new deployment in an item of their own."""
+    item = targets_ref(tenant, deployment)
+    item.packed = packed
+    tx.put(item, label="targets")
+
+
+def put_configuration(tx: Transaction, tenant: TenantId, deployment: str, configuration: Mapping[str, str]) -> None:
+    """Add the configuration of a new configuration deployment."""
+    item = configuration_ref(tenant, deployment)
+    item.configuration = dict(configuration)
+    tx.put(item, label="configuration")
+
+
+def record_found(tenant: TenantId, deployment: str, preparing: Preparing) -> bool:
+    """Record how many devices have been listed; False if the deployment is not being prepared any more."""
+    actions = [DeploymentItem.preparing.set(preparing)]
+    return deployment_ref(tenant, deployment).update_if(actions, _is_preparing())
+
+
+def open_prepared(
+    tx: Transaction, tenant: TenantId, plan: Plan, *, opened: int, complete: int, due_at: datetime | None
+) -> None:
+    """Store what the preparation of a deployment has found, and end it.
+
+    Fails with label ``deployment`` if it is not being prepared any more.
+
+    Args:
+        tx: the transaction in which polls begin to see the deployment.
+        tenant: its tenant.
+        plan: the deployment, with its targets.
+        opened: the number of its phases that are open.
+        complete: the number of its counter items that have no device to count.
+        due_at: when the schedule has to check it; None: never.
+    """
+    place = keys.sort(keys.number(plan.sequence), plan.id)
+    actions: list[Action] = [
+        DeploymentItem.sequence.set(plan.sequence),
+        DeploymentItem.history_sk.set(place),
+        DeploymentItem.state_sk.set(place),
+        DeploymentItem.size.set(plan.size),
+        DeploymentItem.part_sizes.set(plan.part_sizes),
+        DeploymentItem.targets_object.set(str(plan.targets_object)),
+        DeploymentItem.opened.set(opened),
+        DeploymentItem.complete.set(complete),
+        DeploymentItem.preparing.remove(),
+        *(due.never() if due_at is None else due.at(plan.id, due_at)),
+    ]
+    if plan.phases:
+        actions.append(DeploymentItem.phases.set(plan.phases))
+    tx.update(deployment_ref(tenant, plan.id), actions, _is_preparing(), label="deployment")
+
+
+def _is_preparing() -> Condition:
+    is_preparing: Condition = DeploymentItem.preparing.exists() & DeploymentItem.finished.does_not_exist()
+    return is_preparing
+
+
+def complete_counter(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
+    """Count a counter item whose devices all have a final status, unless it is the last one.
+
+    Fails with label ``deployment``.
+    """
+    tx.update(
+        deployment_ref(tenant, plan.id),
+        [DeploymentItem.complete.add(1)],
+        DeploymentItem.finished.does_not_exist() & (DeploymentItem.complete < plan.shards - 1),
+        label="deployment",
+    )
+
+
+def is_almost_complete(plan: Plan, stored: Mapping[str, Any]) -> bool:
+    """Whether all counter items but one are complete in a stored deployment that failed a condition."""
+    return bool(int(stored["complete"]["N"]) >= plan.shards - 1)
+
+
+def close(
+    tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, *, last_counter: bool = False, aborted: bool = False
+) -> None:
+    """End a deployment; fails with label ``deployment`` if it has ended or does not exist.
+
+    Args:
+        tx: the transaction of the end.
+        tenant: its tenant.
+        plan: the deployment.
+        now: the time of its end.
+        last_counter: whether this completes its last counter item.
+        aborted: whether it is aborted. The counters of a large deployment must then be closed by
+            ``counters.close_parts``, which the schedule does if the caller does not.
+    """
+    condition = DeploymentItem.finished.does_not_exist() & DeploymentItem.pk.exists()
+    closes_parts = aborted and plan.parts
+    actions: list[Action] = [
+        DeploymentItem.finished.set(now),
+        DeploymentItem.state_pk.set(deployment_state(tenant, is_open=False)),
+        *(due.at(plan.id, now) if closes_parts else due.never()),
+    ]
+    if last_counter:
+        condition &= DeploymentItem.complete == plan.shards - 1
+        actions.append(DeploymentItem.complete.add(1))
+    if aborted:
+        actions.append(DeploymentItem.aborted.set(True))
+    tx.update(deployment_ref(tenant, plan.id), actions, condition, label="deployment")
+    tx.update(counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
+    tx.delete(active_ref(tenant, plan.lock), label="lock")
+
+
+def change_map(tx: Transaction, tenant: TenantId, deployment: str, control_map: dict[str, Any]) -> None:
+    """Replace the update control map."""
+    actions = [DeploymentItem.control_map.set(control_map)]
+    tx.update(deployment_ref(tenant, deployment), actions, DeploymentItem.pk.exists(), label="deployment")
+
+
+def record_opened(tx: Transaction, tenant: TenantId, seen: Deployment, opened: int, due_at: datetime | None) -> None:
+    """Record the number of open phases, and when the schedule has to check the deployment again.
+
+    Fails with label ``due`` if another run of the schedule was faster, or the deployment has ended.
+    """
+    actions: list[Action] = [DeploymentItem.opened.set(opened)]
+    actions += due.never() if due_at is None else due.at(seen.id, due_at)
+    tx.update(deployment_ref(tenant, seen.id), actions, DeploymentItem.due_sk == seen.due, label="due")
+
+
+def check_again(tenant: TenantId, seen: Deployment, due_at: datetime | None) -> None:
+    """Set when the schedule has to check the deployment again (None: never), unless that has changed meanwhile."""
+    actions = due.never() if due_at is None else due.at(seen.id, due_at)
+    deployment_ref(tenant, seen.id).update_if(actions, DeploymentItem.due_sk == seen.due)
+
+
+def checked(tenant: TenantId, deployment: str) -> None:
+    """Record that the schedule does not have to check an aborted deployment."""
+    deployment_ref(tenant, deployment).update_if(due.never(), DeploymentItem.aborted.exists())

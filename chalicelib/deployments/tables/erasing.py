@@ -1,0 +1,31 @@
+"""Erasure of a tenant's deployments, with everything in their partitions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.deployments.tables.items import (
+    CountsItem,
+    DeploymentItem,
+    DeploymentsItem,
+    active_ref,
+    deployment_of,
+    part_pk,
+    tenant_history,
+)
+from chalicelib.storage import erasing, keys
+
+if TYPE_CHECKING:
+    from chalicelib.storage.keys import TenantId
+
+
+def erase(tenant: TenantId) -> int:
+    """Erase the deployments of a removed tenant; returns the number of items."""
+    count = 0
+    for item in DeploymentItem.history.query(tenant_history(tenant)):
+        reserved = active_ref(tenant, item.lock)
+        count += erasing.rows(DeploymentsItem, [(reserved.pk, reserved.sk)])
+        for part in range(item.parts or 0):
+            count += erasing.partition(DeploymentsItem, part_pk(tenant, deployment_of(item.pk), part))
+        count += erasing.partition(DeploymentsItem, item.pk, last="DEPLOYMENT")
+    return count + erasing.partition(CountsItem, keys.partition(tenant))

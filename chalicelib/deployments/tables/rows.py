@@ -1,0 +1,176 @@
+"""Rows: a device in a deployment, from its first poll on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.deployments.rules.row import Edit, Row
+from chalicelib.deployments.rules.statuses import RANK, Status
+from chalicelib.deployments.tables.items import (
+    RowItem,
+    deployment_of,
+    deployment_pk,
+    device_history,
+    part_pk,
+    row_ref,
+    row_state,
+)
+from chalicelib.storage import due, keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Action, Condition, Transaction
+
+_COMPUTED = {"deployment_id", "device_id", "status", "due"}
+"""The fields of a row that are not just the attribute of the same name."""
+_PLAIN = [field for field in Row.__struct_fields__ if field not in _COMPUTED]
+
+
+# --- reads ----------------------------------------------------------------------------------------
+
+
+def of_item(item: RowItem) -> Row:
+    """An item as a record."""
+    return Row(
+        deployment_id=deployment_of(item.pk),
+        device_id=keys.last_part(item.sk),
+        status=Status(item.status),
+        due=item.due_sk,
+        **{name: getattr(item, name) for name in _PLAIN},
+    )
+
+
+def find(tenant: TenantId, plan: Plan, device_id: str) -> Row | None:
+    """A row (strongly consistent)."""
+    item = row_ref(tenant, plan, device_id).fetch()
+    return None if item is None else of_item(item)
+
+
+def of_device(tenant: TenantId, device_id: str) -> Iterator[Row]:
+    """All rows of a device, newest first."""
+    return map(of_item, RowItem.history.query(device_history(tenant, device_id), scan_index_forward=False))
+
+
+def count_of_device(tenant: TenantId, device_id: str) -> int:
+    """The number of a device's rows."""
+    return int(RowItem.history.count(device_history(tenant, device_id)))
+
+
+def of_deployment(tenant: TenantId, plan: Plan, parts: Iterable[int]) -> list[Row]:
+    """The rows of a deployment, or of these parts of a large one, by status, then device (strongly consistent).
+
+    They are read by device, which never changes, so each row is found once, whatever its status becomes meanwhile. The
+    index by status may contain a row that is just changing twice, or not at all.
+    """
+    items = [
+        item
+        for partition in _partitions(tenant, plan, parts)
+        for item in RowItem.query(partition, RowItem.sk.startswith("ROW#"), consistent_read=True)
+    ]
+    return [of_item(item) for item in sorted(items, key=lambda item: str(item.state_sk))]
+
+
+def with_status(tenant: TenantId, plan: Plan, part: int, status: Status, *, limit: int) -> Iterator[Row]:
+    """The first rows with one stored status, by device: of a deployment, or of one part of a large one."""
+    (partition,) = _partitions(tenant, plan, [part])
+    prefix = RowItem.state_sk.startswith(f"{RANK[status]:02d}#")
+    return map(of_item, RowItem.state.query(partition, prefix, limit=limit))
+
+
+def _partitions(tenant: TenantId, plan: Plan, parts: Iterable[int]) -> list[str]:
+    if plan.parts:
+        return [part_pk(tenant, plan.id, part) for part in parts]
+    return [deployment_pk(tenant, plan.id)]
+
+
+# --- writes ---------------------------------------------------------------------------------------
+
+
+def put(tx: Transaction, tenant: TenantId, plan: Plan, row: Row, due_at: datetime | None, *, replaces: bool) -> None:
+    """Add a new row; fails with label ``row`` if there is one, or with ``replaces`` if it is not a deleted one."""
+    item = row_ref(tenant, plan, row.device_id)
+    for name in _PLAIN:
+        setattr(item, name, getattr(row, name))
+    item.status, item.log = str(row.status), row.log
+    if due_at is not None:
+        item.due_pk, item.due_sk = due.key(row.deployment_id, due_at)
+    item.history_pk = device_history(tenant, row.device_id)
+    item.history_sk = keys.sort(keys.number(row.sequence), row.deployment_id)
+    item.state_pk, item.state_sk = item.pk, row_state(row.status, row.device_id)
+    condition = RowItem.deleted.exists() if replaces else RowItem.pk.does_not_exist()
+    tx.put(item, condition, label="row")
+
+
+def change(  # the parts of a change
+    tx: Transaction,
+    tenant: TenantId,
+    plan: Plan,
+    device_id: str,
+    before: Status | None,
+    after: Status,
+    edit: Edit,
+    *,
+    silent_since: str | None,
+) -> None:
+    """Change a row's status; fails with label ``row`` unless it is ``before``.
+
+    ``silent_since``: the ``due`` that the row must still have.
+    """
+    actions = [
+        RowItem.status.set(str(after)),
+        RowItem.state_sk.set(row_state(after, device_id)),
+        *_actions(plan.id, edit),
+    ]
+    same: Condition = RowItem.status == str(before)
+    if silent_since is not None:
+        same &= RowItem.due_sk == silent_since
+    tx.update(row_ref(tenant, plan, device_id), actions, same, label="row")
+
+
+def edit(tenant: TenantId, plan: Plan, device_id: str, wanted: Edit) -> None:
+    """Change details of an existing row alone."""
+    actions = _actions(plan.id, wanted)
+    if actions:
+        row_ref(tenant, plan, device_id).update(actions, RowItem.pk.exists())
+
+
+def store_error(tenant: TenantId, plan: Plan, device_id: str, error: str | None) -> None:
+    """Record that the device has sent a log, and its first error."""
+    said = RowItem.error.remove() if error is None else RowItem.error.set(error)
+    row_ref(tenant, plan, device_id).update([RowItem.log.set(True), said], RowItem.pk.exists())
+
+
+def check_again(tenant: TenantId, plan: Plan, seen: Row, due_at: datetime | None) -> None:
+    """Set when the schedule has to check the row again (None: never), unless that has changed meanwhile."""
+    actions = due.never() if due_at is None else due.at(plan.id, due_at)
+    row_ref(tenant, plan, seen.device_id).update_if(actions, RowItem.due_sk == seen.due)
+
+
+def delete_from_history(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, now: datetime) -> None:
+    """Mark a row as deleted from its device's history."""
+    tx.update(row_ref(tenant, plan, device_id), [RowItem.deleted.set(now)], RowItem.pk.exists(), label="row")
+
+
+def _actions(deployment: str, edit: Edit) -> list[Action]:
+    actions: list[Action] = []
+    if edit.started is not None:
+        actions.append(RowItem.started.set(RowItem.started | edit.started))
+    if edit.finished is not None:
+        actions.append(RowItem.finished.set(edit.finished))
+    if edit.forget_substate:
+        actions.append(RowItem.substate.remove())
+    elif edit.substate is not None:
+        actions.append(RowItem.substate.set(edit.substate))
+    if edit.forget_error:
+        actions.append(RowItem.error.remove())
+    if edit.attempts is not None:
+        actions.append(RowItem.attempts.set(edit.attempts))
+    if edit.never_due:
+        actions += due.never()
+    elif edit.due is not None:
+        actions += due.at(deployment, edit.due)
+    return actions

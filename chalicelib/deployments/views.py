@@ -1,0 +1,120 @@
+"""Converts stored deployments and device rows to the wire format.
+
+Sources: ``docs/behaviour.md#statuses-of-deployments`` and ``docs/behaviour.md#devices-of-a-deployment``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.clock import rfc3339
+from chalicelib.deployments.rules import configuration, failures, statistics
+from chalicelib.deployments.rules.statuses import Status, effective
+from chalicelib.deployments.shapes import Deployment as Shown
+from chalicelib.deployments.shapes import DeploymentDevice, Phase, Preparation, Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.deployment import Deployment
+    from chalicelib.deployments.rules.row import Row
+    from chalicelib.deployments.rules.statistics import Counts
+
+
+def numbers(deployment: Deployment, counts: Counts) -> dict[str, int]:
+    """Statistics of a deployment."""
+    return statistics.shown(counts, targets=deployment.plan.size, aborted=deployment.aborted)
+
+
+def status(deployment: Deployment, counts: Counts, now: datetime) -> str:
+    """The status of a deployment."""
+    planned = deployment.plan.phases
+    scheduled = bool(planned) and planned[0].start > now
+    return statistics.status(counts, finished=not deployment.is_open, scheduled=scheduled)
+
+
+def show(deployment: Deployment, counts: Counts, configured: Mapping[str, str] | None, now: datetime) -> Shown:
+    """A deployment. ``configured``: the configuration that it brings."""
+    plan, prepared = deployment.plan, deployment.preparing
+    return Shown(
+        id=plan.id,
+        name=plan.name,
+        artifact_name=plan.artifact_name,
+        created=rfc3339(plan.created),
+        finished=_time(deployment.finished),
+        status=status(deployment, counts, now),
+        device_count=counts.rows,
+        max_devices=plan.size,
+        artifacts=plan.artifacts,
+        statistics=Statistics(status=numbers(deployment, counts), total_size=counts.total_size),
+        type=plan.kind,
+        filter=dict(plan.filter),
+        groups=plan.groups,
+        force_installation=plan.force,
+        retries=plan.retries,
+        phases=_phases(deployment, counts),
+        configuration=None if configured is None else configuration.hinted(configured),
+        update_control_map=deployment.control_map,
+        dynamic=plan.dynamic,
+        initial_device_count=plan.initial if plan.dynamic else None,
+        preparing=None if prepared is None else Preparation(prepared.found, prepared.expected),
+    )
+
+
+def _phases(deployment: Deployment, counts: Counts) -> list[Phase] | None:
+    return [
+        Phase(
+            id=_phase_id(deployment.id, index),
+            start_ts=rfc3339(phase.start),
+            device_count=counts.phases[index] if counts.phases else 0,
+            batch_size=phase.percent,
+            batch_size_devices=phase.devices,
+        )
+        for index, phase in enumerate(deployment.plan.phases)
+    ] or None
+
+
+def _phase_id(deployment: str, index: int) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{deployment}/phase/{index}"))
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else rfc3339(time)
+
+
+def row_id(row: Row) -> str:
+    """The id of a row in the wire format, made of deployment and device, which identify rows here."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{row.deployment_id}/{row.device_id}"))
+
+
+def effective_status(row: Row, deployments: Mapping[str, Deployment]) -> Status:
+    """The status of a row, which depends on its deployment if that was aborted."""
+    deployment = deployments.get(row.deployment_id)
+    return effective(row.status, aborted=deployment is not None and deployment.aborted)
+
+
+def show_row(row: Row, deployments: Mapping[str, Deployment], images: Mapping[str, Any]) -> DeploymentDevice:
+    """A row of one of these deployments. ``images``: artifacts by id, in the wire format."""
+    status = effective_status(row, deployments)
+    # An abort does not change rows: the row ended with its deployment.
+    ended = row.finished
+    if status is Status.ABORTED and row.status is not status:
+        ended = deployments[row.deployment_id].finished
+    return DeploymentDevice(
+        id=row.device_id,
+        status=str(status),
+        state=str(status),
+        created=rfc3339(row.created),
+        log=row.log,
+        started=_time(row.started),
+        finished=_time(ended),
+        deleted=_time(row.deleted),
+        substate=row.substate,
+        image=images.get(row.artifact) if row.artifact else None,
+        attempts=row.attempts,
+        phase_id=None if row.phase is None else _phase_id(row.deployment_id, row.phase),
+        device_type=row.device_type,
+        reason=failures.reason(row.error, row.substate) if status is Status.FAILURE else None,
+    )
