@@ -8,11 +8,17 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import time_machine
 
 from chalicelib import clock, limits
+from chalicelib.deployments.service import plans
+from chalicelib.deployments.service.workers import preparing
+from chalicelib.deployments.tables import counters
+from chalicelib.deployments.tables.items import counter_ref
 from chalicelib.fleet import control, counts, membership
-from chalicelib.fleet.tables import RosterItem
+from chalicelib.fleet.parts import LARGE, part_of
+from chalicelib.fleet.tables import ControlItem, RosterItem
 from chalicelib.inventory.tables import changes
 from chalicelib.storage import due
 from infra.heat.scenarios import DAY
@@ -42,7 +48,7 @@ FORMS = [
     (re.compile(rf"#P#{_ID}"), "#P#{deployment}"),
     (re.compile(rf"^ROW#{_ID}"), "ROW#{device}"),
     (re.compile(rf"^{_ID}$"), "{device}"),
-    (re.compile(r"^COUNTER#\d+"), "COUNTER#{counter}"),
+    (re.compile(r"#P#\{deployment\}#[0-9a-f]{2}$"), "#P#{deployment}#{part}"),
     (re.compile(r"#R#[0-9a-f]$"), "#R#{roster}"),
     (re.compile(r"^S#\d$"), "S#{count}"),
     (re.compile(r"^DUE#\d$"), "DUE#{due}"),
@@ -53,15 +59,14 @@ FORMS = [
 
 def parts() -> dict[str, list[int]]:
     """The number of parts of each kind in the layout, for each size of a tenant."""
-    counters = [max(1, min(limits.COUNTER_SHARDS, -(-size // limits.COUNTER_SHARD_DEVICES))) for size in SIZES]
+    divided = [limits.DEPLOYMENT_PARTS if size > limits.UNDIVIDED_DEVICES else 1 for size in SIZES]
     same = {
         "count": counts._SHARDS,
         "roster": membership._SHARDS,
         "due": due._PARTS,
         "changed": changes._SHARDS,
-        "only": 1,
     }
-    return {"counter": counters} | {name: [number] * len(SIZES) for name, number in same.items()}
+    return {"part": divided} | {name: [number] * len(SIZES) for name, number in same.items()}
 
 
 def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording:
@@ -84,6 +89,18 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
         for status in ("downloading", "installing", "rebooting", "success"):
             each(f"report {status}{kind}", partial(_report, deployment, status))
 
+    def prepared(deployment: str) -> str:
+        """A large deployment, of which a device has begun in each part that contains a recorded device."""
+        preparing.prepare(tenant.id, deployment)
+        plan = plans.get(tenant.id, deployment)
+        assert plan is not None
+        assert plan.parts
+        for part in {part_of(device.id, plan.parts) for device in (first, *devices)}:
+            item = counter_ref(tenant.id, plan, part)
+            item.last, item.phases = counters.last_of_part(plan, part), [0] * len(plan.phases) or None
+            item.save()
+        return deployment
+
     for device in (first, *devices):
         answer = api.post(DEVAUTH, json={"identity_data": device.identity, "pubkey": device.pubkey})
         assert answer.status_code == 201, answer.text
@@ -100,17 +117,21 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
         control.get(tenant.id, fresh=True)
 
     _fill_roster(tenant)
+    control.ref(tenant.id).update([ControlItem.parts.set(LARGE)])
+    control.forget(tenant.id)
     for release in ("one", "two", "three"):
         world.upload(release)
-    updated("", "begin", world.deploy("one"))
-    phases = [{"batch_size": 10}, {"start_ts": (clock.now() + timedelta(days=1)).isoformat()}]
-    updated("", "begin in a phase", world.deploy("two", phases=phases))
     for device in (first, *devices):
         tag(world, device, "here")
-    limited = deploy(world, save_filter(world, "tags", "place", "here"), artifact_name="three", max_devices=100)
-    # With max_devices there is only one counter, which shows when the last device has begun.
-    with recorder.also(r"^COUNTER#\d+", "COUNTER#{only}"):
-        updated(" by a filter", "begin by a filter", limited)
+    matching = save_filter(world, "tags", "place", "here")
+    phases = [{"batch_size": 50}, {"start_ts": (clock.now() + timedelta(days=1)).isoformat()}]
+    with pytest.MonkeyPatch.context() as patch:
+        # The roster is smaller than that of a real tenant with large deployments.
+        patch.setattr(limits, "UNDIVIDED_DEVICES", ROSTER // 2)
+        updated("", "begin", prepared(world.deploy("one")))
+        updated("", "begin in a phase", prepared(world.deploy("two", phases=phases)))
+        limited = deploy(world, matching, artifact_name="three", max_devices=100_000)
+        updated(" by a filter", "begin by a filter", prepared(limited))
     return Recording(parts(), calls)
 
 
