@@ -5,6 +5,7 @@ Each patch says what fails without it. They use private names, so the launcher c
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import hmac
@@ -44,6 +45,7 @@ def apply() -> None:
     _parameters_are_allowed_one_by_one()
     _expressions_are_parsed_once()
     _tokens_keep_a_hash()
+    _items_are_copied_fast()
     sorted_keys.apply()
     objects.apply()
     _access_logs_can_be_taken_away()
@@ -254,6 +256,24 @@ def _tokens_keep_a_hash() -> None:
     dynamodb._TXN_TOKEN_TTL = TOKENS_KEPT
     store = dynamodb._txn_token_store
     dynamodb._txn_token_store = lambda token, entry: store(token, entry | {"signature": _Hash(entry["signature"])})
+
+
+def _items_are_copied_fast() -> None:
+    """Each update copies its item with ``deepcopy``, which takes a sixth of the engine's time."""
+    original = copy.deepcopy
+
+    def deepcopy(value: Any, memo: Any = None) -> Any:
+        """A copy of JSON, in which nothing occurs twice; other values as before."""
+        if memo is not None:
+            return original(value, memo)
+        kind = type(value)
+        if kind is dict:
+            return {name: deepcopy(member) for name, member in value.items()}
+        if kind is list:
+            return [deepcopy(member) for member in value]
+        return value if kind is str else original(value)
+
+    copy.deepcopy = deepcopy  # type: ignore[assignment]
 
 
 def _access_logs_can_be_taken_away() -> None:
