@@ -95,6 +95,22 @@ def test_a_clean_restart_keeps_everything(tmp_path: Path) -> None:
         assert parameter["Value"] == "secret"
 
 
+def test_messages_in_queues_survive_restarts_on_other_ports(tmp_path: Path) -> None:
+    for number in range(3):
+        with Engine(tmp_path) as engine:
+            sqs = client_of(engine, "sqs")
+            # As the server does at each start.
+            url = sqs.create_queue(QueueName="kept", Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+            sqs.send_message(QueueUrl=url, MessageBody=str(number))
+
+    with Engine(tmp_path) as engine:
+        sqs = client_of(engine, "sqs")
+        url = sqs.create_queue(QueueName="kept", Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+        assert len(sqs.list_queues()["QueueUrls"]) == 1
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in received] == ["0", "1", "2"]
+
+
 def test_an_engine_killed_under_load_keeps_every_change_that_it_answered(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     engine.start()

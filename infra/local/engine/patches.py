@@ -41,6 +41,7 @@ def apply() -> None:
     _silent_lambdas_are_fast()
     _lambdas_have_keys_of_their_own()
     _versions_are_read_in_ranges()
+    _queues_keep_their_messages()
     _mails_are_sent_in_a_senders_name()
     _parameters_are_allowed_one_by_one()
     _expressions_are_parsed_once()
@@ -177,6 +178,41 @@ def _versions_are_read_in_ranges() -> None:
         return 206, answer, body[start : end + 1]
 
     s3._get_object = get_object
+
+
+def _queues_keep_their_messages() -> None:
+    """A queue is stored under its URL, which contains the engine's port, and that is another one after each start.
+
+    ``CreateQueue`` would then create an empty queue of the same name beside the restored one, whose messages nobody
+    could receive any more. Restored queues therefore get their present URL. Several with one name, which earlier
+    versions have left, become one queue with the messages of all.
+    """
+    from ministack.services import sqs
+
+    original = sqs.load_persisted_state
+
+    def load(data: Any) -> None:
+        original(data)
+        queues = sqs._queues
+        for key, queue in list(queues.all_items()):
+            scope = sqs._queue_scope_from_record(key, queue)
+            if scope is None:
+                continue
+            account, region, name, url = scope
+            present = sqs._queue_url_for_account(account, name)
+            if url == present:
+                continue
+            queues.pop_scoped(account, region, url)
+            kept = queues.get_scoped(account, region, present)
+            if kept is None:
+                queue["url"] = present
+                queues.set_scoped(account, region, present, queue)
+            else:
+                kept["messages"] = sorted(kept["messages"] + queue["messages"], key=lambda message: message["sent_at"])
+        sqs._queue_name_to_url.clear()
+        sqs._rebuild_queue_name_index()
+
+    sqs.load_persisted_state = load
 
 
 def _mails_are_sent_in_a_senders_name() -> None:
