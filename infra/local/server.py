@@ -7,7 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from infra.relay.protocol import Websockets
 
 if TYPE_CHECKING:
     from websockets.frames import Frame
@@ -116,7 +117,7 @@ FRAME_TOO_BIG = "local.frame_too_big"
 """The type of the message that an app receives in place of one that is too large."""
 
 
-class _Websockets(WebSocketsSansIOProtocol):
+class _Websockets(Websockets):
     def handle_text(self, event: Frame) -> None:
         if not self._is_too_big(event):
             super().handle_text(event)

@@ -25,6 +25,7 @@ import uvicorn
 
 from infra.relay import uploads
 from infra.relay.app import Relay
+from infra.relay.protocol import Websockets
 from infra.relay.recordings import RestRecordings
 from infra.relay.service import Service
 from infra.relay.uploads import Api
@@ -57,7 +58,7 @@ async def _serve(service: Service, port: int) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
-        ws="websockets-sansio",
+        ws=Websockets,
         ws_ping_interval=PING,
         ws_ping_timeout=PING,
         ws_max_size=MESSAGE,

@@ -136,6 +136,14 @@ def test_a_decommissioned_device_is_disconnected(front, server, api, device, con
     assert api.get(f"/api/management/v1/deviceconnect/devices/{device.id}").status_code == 404
 
 
+def test_a_refused_websocket_is_not_logged_as_an_error(server, device, token, caplog):
+    for _ in range(2):  # when the second one is refused, everything about the first one is logged
+        with pytest.raises(InvalidStatus) as refused, opened(server.url, user_path(device.id), token):
+            pass
+        assert refused.value.response.status_code == 404
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
 def test_devices_of_other_tenants_get_404(front, server, device, connected, sign_in):
     stranger = sign_in(tenantadm_service.create_tenant("Other"))
     theirs = stranger.headers["Authorization"].removeprefix("Bearer ")
