@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.sync.client import ClientConnection
 
 from chalicelib.deviceconnect.rules.envelope import Message
 from tests.deviceconnect.peers import SHELL, FakeDevice, hear, opened, say, user_path
@@ -93,12 +94,27 @@ class Connecting:
     def _type(self, device: SoakDevice, lines: list[bytes]) -> None:
         with opened(self._url, user_path(device.id), self.token, ssl=self._trust) as session:
             say(session, Message(SHELL, "new"))
-            hear(session, HEARD)
             for line in lines:
                 say(session, Message(SHELL, "shell", body=line))
-                back = hear(session, HEARD)
-                if back.typ == "shell" and back.body != line:
-                    self.ledger.problem(f"typed {line!r} on {device.id}, and got {back.body!r}", self.name)
+                back = self._output(session, len(line))
+                if back != line:
+                    self.ledger.problem(f"typed {line!r} on {device.id}, and got {back!r}", self.name)
+
+    @staticmethod
+    def _output(session: ClientConnection, size: int) -> bytes:
+        """The next output of the terminal, in any number of messages.
+
+        Raises:
+            ConnectionAbortedError: the session has ended.
+        """
+        output = b""
+        while len(output) < size:
+            message = hear(session, HEARD)
+            if message.typ == "stop":
+                raise ConnectionAbortedError
+            if message.typ == "shell":
+                output += message.body
+        return output
 
 
 async def _finished(work: Callable[[], T]) -> T:
