@@ -177,7 +177,7 @@ class Releasing(SoakOperator):
     async def opened(self) -> list[dict[str, Any]]:
         """The unfinished deployments."""
         found: list[dict[str, Any]] = []
-        for status in ("pending", "inprogress"):
+        for status in ("scheduled", "pending", "inprogress"):
             path = f"{DEPLOYMENTS}?status={status}&per_page=100"
             found += await self.read(path, kind="list deployments")
         return found
