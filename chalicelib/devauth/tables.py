@@ -7,10 +7,12 @@
 | ``T#t#COUNTS`` | ``S#0`` .. ``S#7`` | devices by status, all but accepted, in 8 parts by the id's hash |
 | ``T#t#COUNTS`` | ``ACCEPTED`` | accepted devices: one number, since the limit is a condition on it |
 | ``T#t#COUNTS`` | ``ACCEPTED#<tier>`` | the same for micro and system; the one above is for standard |
+| ``T#t#COUNTS#<part>`` | ``PART`` | the same numbers of a part of a large tenant, in addition to those above |
 | ``T#t#FLAGS`` | ``TEST`` | number of test devices |
 | ``T#t#FLAGS`` | ``DAY#<date>`` | number of changed flags on a day; expires |
 
-Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists are shown in.
+Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists are shown in; ``T#t#L#<part>`` in large
+tenants (``fleet.lists``).
 """
 
 from __future__ import annotations
@@ -23,19 +25,18 @@ from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.devauth.rules.device import Device
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
-from chalicelib.fleet import counts
-from chalicelib.fleet.tables import CountItem
+from chalicelib.fleet import counts, lists
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.settled import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Transaction
+    from chalicelib.storage.transactions import Action, Transaction
 
 _DEVICE, _SET, _ACCEPTED = "DEVICE", "SET", "ACCEPTED"
 _SHARDS = 8
@@ -149,19 +150,20 @@ def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> 
 def some_of_status(tenant: TenantId, status: str, begin: str, most: int) -> list[Device]:
     """Up to ``most`` devices of a status from after id ``begin``, then from the first id: 1 or 2 queries."""
     prefix = f"{status}#"
-    partition = keys.partition(tenant)
     after = DeviceItem.list_sk.between(keys.sort(status, begin), f"{prefix}\uffff")
-    found = list(islice(DeviceItem.by_status.query(partition, after, limit=most), most))
+    found = list(islice(lists.page(tenant, DeviceItem.by_status, after, most), most))
     if len(found) < most:
         before = DeviceItem.list_sk.between(prefix, keys.sort(status, begin))
-        found += islice(DeviceItem.by_status.query(partition, before, limit=most), most - len(found))
+        found += islice(lists.page(tenant, DeviceItem.by_status, before, most), most - len(found))
     return [_device(item) for item in found]
 
 
-def _walk(tenant: TenantId, statuses: Iterable[str], stop: int) -> Iterator[DeviceItem]:
+def _walk(tenant: TenantId, statuses: Collection[str], stop: int) -> Iterator[DeviceItem]:
+    if not statuses and lists.is_divided(tenant):
+        statuses = sorted(Status)
     ranges: list[Any] = [DeviceItem.list_sk.startswith(f"{status}#") for status in statuses]
     for condition in ranges or [None]:
-        yield from DeviceItem.by_status.query(keys.partition(tenant), condition, limit=stop)
+        yield from lists.page(tenant, DeviceItem.by_status, condition, stop)
 
 
 def put(tx: Transaction, tenant: TenantId, device: Device) -> None:
@@ -177,7 +179,7 @@ def put(tx: Transaction, tenant: TenantId, device: Device) -> None:
     item.decommissioning = device.decommissioning or None
     item.test_device = device.test_device or None
     item.version = device.version + 1
-    item.list_pk = keys.partition(tenant)
+    item.list_pk = lists.partition(tenant, device.id)
     item.list_sk = keys.sort(device.standing.status, device.id)
     tx.put(item, _unchanged(device), label="device")
 
@@ -195,7 +197,10 @@ def _unchanged(device: Device) -> Any:
 
 def checked_in(tx: Transaction, tenant: TenantId, device: Device, now: datetime) -> None:
     """Record a check-in; fails with label ``device`` if the device has changed."""
-    actions = [DeviceItem.check_in.set(now), DeviceItem.version.set(device.version + 1)]
+    actions: list[Action] = [DeviceItem.check_in.set(now), DeviceItem.version.set(device.version + 1)]
+    if lists.is_divided(tenant):
+        # A device from before the tenant became large moves into its part.
+        actions.append(DeviceItem.list_pk.set(lists.partition(tenant, device.id)))
     tx.update(_device_ref(tenant, device.identity_hash), actions, _unchanged(device), label="device")
 
 
@@ -224,15 +229,14 @@ def erase(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
     found through it.
     """
     count = 0
-    found = DeviceItem.by_status.query(keys.partition(tenant))
+    found = lists.every(tenant, DeviceItem.by_status)
     while devices := [_device(item) for item in islice(found, _ERASED_AT_ONCE)]:
         count += heads_gone([device.id for device in devices])
         refs = [_set_ref(tenant, each.id) for device in devices for each in device.standing.sets]
         count += erasing.rows(SetItem, ((ref.pk, ref.sk) for ref in refs))
         places = [_device_ref(tenant, device.identity_hash) for device in devices]
         count += erasing.rows(DeviceItem, ((place.pk, place.sk) for place in places))
-    parts = (counts.PART, "FLAGS")
-    return count + sum(erasing.partition(CountItem, keys.partition(tenant, part)) for part in parts)
+    return count + counts.erase(tenant) + erasing.partition(FlagsItem, keys.partition(tenant, "FLAGS"))
 
 
 # --- flags ----------------------------------------------------------------------------------------
@@ -253,4 +257,4 @@ def count_flag_change(tx: Transaction, tenant: TenantId, day: str, expires: int,
 
 def ids(tenant: TenantId) -> Iterator[str]:
     """The ids of the tenant's devices. One that appeared a moment ago may be missing."""
-    return (item.device_id for item in DeviceItem.by_status.query(keys.partition(tenant)))
+    return (item.device_id for item in lists.every(tenant, DeviceItem.by_status, ["device_id"]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta
 
-from chalicelib import features, limits, settings
+from chalicelib import clock, features, limits, settings
 from chalicelib.cache import Cache
 from chalicelib.errors import Forbidden, Unprocessable
 from chalicelib.fleet.tables import ControlItem, SequenceItem
@@ -55,10 +56,22 @@ class Control(msgspec.Struct, frozen=True):
     """The integrations by id, with the scopes of the events that they receive."""
     parts: int = 1
     """The number of parts of the tenant's lists and counts: 1, or ``fleet.parts.LARGE``. It never decreases."""
+    parts_from: datetime | None = None
+    """When storing in parts begins. Readers expect parts before that."""
+    terms: int = 0
+    """Counts changes of status, plan and limits."""
 
     def includes(self, feature: Feature) -> bool:
         """Whether plan and add-ons include a feature."""
         return features.included(feature, self.plan, features.enabled_addons(self.addons))
+
+    @property
+    def parts_to_write(self) -> int:
+        """The number of parts by which to store something.
+
+        It remains 1 for a while after the tenant became large, until every process knows it and reads the parts too.
+        """
+        return 1 if self.parts_from is not None and clock.now() < self.parts_from else self.parts
 
 
 _GONE = Control(
@@ -107,6 +120,8 @@ def _read(tenant: TenantId) -> Control:
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
         parts=item.parts or 1,
+        parts_from=item.parts_from,
+        terms=item.terms or 0,
     )
 
 
@@ -144,7 +159,7 @@ def change(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
         ControlItem.storage_limit,
     )
     actions = [attribute.set(getattr(item, attribute.attr_name)) for attribute in owned]
-    tx.update(ref(tenant), actions, ControlItem.pk.exists(), label="control")
+    tx.update(ref(tenant), [*actions, ControlItem.terms.add(1)], ControlItem.pk.exists(), label="control")
 
 
 def save_settings(tx: Transaction, tenant: TenantId, before: TenantSettings, after: TenantSettings) -> None:
@@ -164,6 +179,12 @@ def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
         & (ControlItem.max_system_devices == limits.system)
     )
     tx.check(ref(tenant), same, label="terms")
+
+
+def require_terms(tx: Transaction, tenant: TenantId, terms: int) -> None:
+    """Make a transaction fail with label ``terms`` if status, plan or limits have changed since ``terms``."""
+    same = ControlItem.terms == terms
+    tx.check(ref(tenant), same if terms else same | ControlItem.terms.does_not_exist(), label="terms")
 
 
 def change_subscribers(

@@ -7,87 +7,118 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chalicelib.fleet import membership
+from chalicelib.fleet import control, membership, parts, places
 from chalicelib.fleet.tables import ACCEPTED, CountItem
-from chalicelib.storage import keys
-from chalicelib.tiers import PerTier, Place, Tier
+from chalicelib.storage import erasing, keys
+from chalicelib.tiers import UNLIMITED, PerTier, Place, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from chalicelib.fleet.control import Control
     from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action, Transaction
 
 PENDING = "pending"
 _OTHERS = ("noauth", PENDING, "preauthorized", "rejected")
-PART = "COUNTS"
-_ACCEPTED_SORT = "ACCEPTED"
 _SHARDS = 8
 
 
-def _count_ref(tenant: TenantId, sort: str) -> CountItem:
-    return CountItem(keys.partition(tenant, PART), sort)
+def change(tx: Transaction, tenant: TenantId, device_id: str, by: Mapping[Place, int], known: Control) -> None:
+    """Change the counts by ``by``; fails with label ``limit`` if too many devices would be accepted.
+
+    ``known``: the tenant's control item, read just now if a device becomes accepted.
+    """
+    count = known.parts_to_write
+    if count > 1:
+        _change_part(tx, tenant, places.part_ref(tenant, parts.part_of(device_id, count)), by, known)
+        return
+    if known.devices != UNLIMITED and any(status == ACCEPTED and number > 0 for (status, _), number in by.items()):
+        control.require_limits(tx, tenant, known.devices)
+    for (status, tier), number in by.items():
+        if status == ACCEPTED:
+            limit = known.devices.of(tier)
+            condition = places.at_most(limit - number) if number > 0 and limit >= 0 else None
+            tx.update(places.accepted_ref(tenant, tier), [CountItem.n.add(number)], condition, label=places.LIMIT)
+    if actions := _others(by):
+        shard = hashlib.sha256(device_id.encode()).digest()[0] % _SHARDS
+        tx.update(CountItem(keys.partition(tenant, places.PARTITION), f"S#{shard}"), actions, label="counts")
 
 
-def _accepted_ref(tenant: TenantId, tier: Tier) -> CountItem:
-    return _count_ref(tenant, _ACCEPTED_SORT if tier is Tier.STANDARD else keys.sort(_ACCEPTED_SORT, tier))
+def _change_part(tx: Transaction, tenant: TenantId, part: CountItem, by: Mapping[Place, int], known: Control) -> None:
+    actions, accepting = _others(by), None
+    for (status, tier), number in by.items():
+        if status == ACCEPTED and number < 0:
+            actions += places.leave(tier)
+        elif status == ACCEPTED:
+            accepting = tier
+    if accepting is not None:
+        tx.late(places.Acceptance(tenant, known, part, accepting, actions))
+    elif actions:
+        tx.update(part, actions, label="counts")
 
 
-def change(tx: Transaction, tenant: TenantId, device_id: str, by: Mapping[Place, int], limits: PerTier) -> None:
-    """Change the counts by ``by``; fails with label ``limit`` if more than ``limits`` (-1: none) are accepted."""
+def _others(by: Mapping[Place, int]) -> list[Action]:
+    """The changes of all numbers but those of accepted devices."""
     others: Counter[str] = Counter()
     for (status, tier), number in by.items():
         if status == ACCEPTED:
-            limit = limits.of(tier)
-            condition = _at_most(limit - number) if number > 0 and limit >= 0 else None
-            tx.update(_accepted_ref(tenant, tier), [CountItem.n.add(number)], condition, label="limit")
             continue
         others[status] += number
         if status == PENDING and tier is not Tier.STANDARD:
             others[f"pending_{tier}"] += number
-    actions: list[Action] = [getattr(CountItem, name).add(number) for name, number in sorted(others.items()) if number]
-    if actions:
-        shard = hashlib.sha256(device_id.encode()).digest()[0] % _SHARDS
-        tx.update(_count_ref(tenant, f"S#{shard}"), actions, label="counts")
+    return [getattr(CountItem, name).add(number) for name, number in sorted(others.items()) if number]
 
 
 def require_accepted_at_most(tx: Transaction, tenant: TenantId, most: PerTier, tiers: Collection[Tier]) -> None:
     """Make a transaction fail with label ``limit`` if more than ``most`` devices of one of ``tiers`` are accepted.
 
-    -1 means no limit.
+    -1 means no limit. In a large tenant, places that no device has count as devices, so they are taken back first.
     """
+    count = control.get(tenant).parts
     for tier in tiers:
         if most.of(tier) >= 0:
-            tx.check(_accepted_ref(tenant, tier), _at_most(most.of(tier)), label="limit")
-
-
-def _at_most(most: int) -> Any:
-    few = CountItem.n <= most
-    # A missing row counts as 0.
-    return CountItem.n.does_not_exist() | few if most >= 0 else few
+            if count > 1:
+                places.lower(tenant, tier, most.of(tier), count)
+            tx.check(places.accepted_ref(tenant, tier), places.at_most(most.of(tier)), label=places.LIMIT)
 
 
 def of_tenant(tenant: TenantId) -> dict[Place, int]:
     """The numbers of devices by status and tier, strongly consistent: one query of at most 11 rows.
 
-    Tiers are counted separately for accepted and pending devices only; all others count as standard.
+    Tiers are counted separately for accepted and pending devices only; all others count as standard. In a large tenant
+    the rows of its parts are read too, in 2 more round trips.
     """
     totals: Counter[Place] = Counter()
-    for row in CountItem.query(keys.partition(tenant, PART), consistent_read=True):
-        if row.sk.startswith(_ACCEPTED_SORT):
-            tier = Tier(keys.last_part(row.sk)) if row.sk != _ACCEPTED_SORT else Tier.STANDARD
-            totals[ACCEPTED, tier] += row.n or 0
+    count = control.get(tenant).parts
+    rows = list(CountItem.query(keys.partition(tenant, places.PARTITION), consistent_read=True))
+    divided = places.of_parts(tenant, count) if count > 1 else []
+    for row in (*rows, *divided):
+        tier = places.tier_of(row)
+        if tier is not None:
+            totals[ACCEPTED, tier] += places.number(row, "n") - places.number(row, "given")
             continue
         for status in _OTHERS:
-            totals[status, Tier.STANDARD] += getattr(row, status) or 0
+            totals[status, Tier.STANDARD] += places.number(row, status)
         for tier in (Tier.MICRO, Tier.SYSTEM):
-            number = getattr(row, f"pending_{tier}") or 0
+            number = places.number(row, PENDING, tier)
             totals[PENDING, tier] += number
             totals[PENDING, Tier.STANDARD] -= number
+    for row in divided:
+        for tier in Tier:
+            totals[ACCEPTED, tier] += places.number(row, ACCEPTED, tier)
     return dict(totals)
+
+
+def erase(tenant: TenantId) -> int:
+    """Erase the counts of a removed tenant; returns the number of items."""
+    count = control.get(tenant, fresh=True).parts
+    divided = places.of_parts(tenant, count) if count > 1 else []
+    whole = erasing.partition(CountItem, keys.partition(tenant, places.PARTITION))
+    return whole + erasing.rows(CountItem, ((row.pk, row.sk) for row in divided))
 
 
 def number(tenant: TenantId, status: str | None, groups: Names | None) -> int:

@@ -30,3 +30,8 @@ def part_of(device_id: str, parts: int) -> int:
     else:
         first = hashlib.sha256(device_id.encode()).digest()[0]
     return first * parts // _BYTE
+
+
+def text(part: int) -> str:
+    """A part in a key. Stored data: it must not change."""
+    return f"{part:02x}"

@@ -104,6 +104,10 @@ class ControlItem(FleetItem):
     """Unfinished deployments that do not wait in heads: id to sequence number."""
     parts = IntegerAttribute(null=True)
     """The number of parts into which lists, counts and large deployments of the tenant are divided; absent: 1."""
+    parts_from = TimeAttribute(null=True)
+    """When storing in parts begins, so that until then every process learns to read them."""
+    terms = IntegerAttribute(null=True)
+    """Counts changes by ``tenantadm``; absent: 0."""
     subscribers = BlobAttribute(null=True)
     """Integrations that receive events: id to scopes of events. ``integrations`` owns it."""
     subscribers_revision = IntegerAttribute(null=True)
@@ -155,6 +159,8 @@ class CountItem(Item):
         table_name = TableName("devauth")
 
     n = IntegerAttribute(null=True)
+    given = IntegerAttribute(null=True)
+    """The places of parts in ``n`` (``fleet.places``)."""
     noauth = IntegerAttribute(null=True)
     pending = IntegerAttribute(null=True)
     pending_micro = IntegerAttribute(null=True)
@@ -162,3 +168,15 @@ class CountItem(Item):
     pending_system = IntegerAttribute(null=True)
     preauthorized = IntegerAttribute(null=True)
     rejected = IntegerAttribute(null=True)
+    accepted = IntegerAttribute(null=True)
+    """Accepted devices of the tier standard in a part of a large tenant; the attributes below are only there too."""
+    accepted_micro = IntegerAttribute(null=True)
+    accepted_system = IntegerAttribute(null=True)
+    free = IntegerAttribute(null=True)
+    """Places for more accepted devices."""
+    free_micro = IntegerAttribute(null=True)
+    free_system = IntegerAttribute(null=True)
+    terms = IntegerAttribute(null=True)
+    """The tenant's terms (``control.Control.terms``) when the part last got places."""
+    terms_micro = IntegerAttribute(null=True)
+    terms_system = IntegerAttribute(null=True)

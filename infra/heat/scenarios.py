@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from chalicelib.fleet.places import BLOCK
 from chalicelib.settings import Settings
 
 HOUR, DAY, WEEK = 3_600, 86_400, 604_800
@@ -77,7 +78,13 @@ def _back_within(seconds: float) -> Callable[[Fleet], Rates]:
 def _first_contact(fleet: Fleet) -> Rates:
     """Preauthorized devices appear, each within one interval, and report their inventory."""
     every = fleet.devices / fleet.poll
-    return {"first contact": every, "poll": every, "inventory, first": every}
+    return {
+        "first contact": every * (1 - 1 / BLOCK),
+        # The others find no free place for an accepted device in their part.
+        "first contact, new places": every / BLOCK,
+        "poll": every,
+        "inventory, first": every,
+    }
 
 
 def _inventories(fleet: Fleet) -> Rates:

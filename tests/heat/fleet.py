@@ -1,4 +1,7 @@
-"""Makes the calls that are recorded: each kind by a few devices of a large tenant."""
+"""Makes the calls that are recorded: each kind by a few devices of a large tenant.
+
+A tenant with fewer than ``LARGE_FROM`` devices is taken to use the same keys, in one part.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from chalicelib.deployments.service import plans
 from chalicelib.deployments.service.workers import preparing
 from chalicelib.deployments.tables import counters
 from chalicelib.deployments.tables.items import counter_ref
-from chalicelib.fleet import control, counts, membership
-from chalicelib.fleet.parts import LARGE, part_of
-from chalicelib.fleet.tables import ControlItem, RosterItem
+from chalicelib.fleet import control, membership, places
+from chalicelib.fleet.parts import LARGE, LARGE_FROM, part_of
+from chalicelib.fleet.tables import CountItem, RosterItem
 from chalicelib.inventory.tables import changes
 from chalicelib.storage import due
 from infra.heat.scenarios import DAY
@@ -26,6 +29,7 @@ from infra.heat.traffic import SIZES, Access, Recording
 from tests.deployments.test_dynamic import deploy, save_filter, tag
 from tests.deployments.world import DEVAUTH, World, serves, serves_nothing
 from tests.heat.recorder import Recorder
+from tests.large.growing import grow
 from tests.simulator.device import Device
 
 if TYPE_CHECKING:
@@ -50,23 +54,22 @@ FORMS = [
     (re.compile(rf"^{_ID}$"), "{device}"),
     (re.compile(r"#P#\{deployment\}#[0-9a-f]{2}$"), "#P#{deployment}#{part}"),
     (re.compile(r"#R#[0-9a-f]$"), "#R#{roster}"),
-    (re.compile(r"^S#\d$"), "S#{count}"),
+    (re.compile(r"#(L|COUNTS)#[0-9a-f]{2}$"), r"#\1#{tenant_part}"),
     (re.compile(r"^DUE#\d$"), "DUE#{due}"),
-    (re.compile(r"#CHANGED#\d$"), "#CHANGED#{changed}"),
+    (re.compile(r"#CHANGED#[0-9a-f]{2}$"), "#CHANGED#{changed}"),
 ]
 """Placeholders for ids and parts in keys."""
 
 
 def parts() -> dict[str, list[int]]:
     """The number of parts of each kind in the layout, for each size of a tenant."""
-    divided = [limits.DEPLOYMENT_PARTS if size > limits.UNDIVIDED_DEVICES else 1 for size in SIZES]
-    same = {
-        "count": counts._SHARDS,
-        "roster": membership._SHARDS,
-        "due": due._PARTS,
-        "changed": changes._SHARDS,
+    by_size = {
+        "part": [limits.DEPLOYMENT_PARTS if size > limits.UNDIVIDED_DEVICES else 1 for size in SIZES],
+        "tenant_part": [LARGE if size >= LARGE_FROM else 1 for size in SIZES],
+        "changed": [LARGE * changes._OF_A_PART if size >= LARGE_FROM else changes._SHARDS for size in SIZES],
     }
-    return {"part": divided} | {name: [number] * len(SIZES) for name, number in same.items()}
+    same = {"roster": membership._SHARDS, "due": due._PARTS}
+    return by_size | {name: [number] * len(SIZES) for name, number in same.items()}
 
 
 def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording:
@@ -101,10 +104,12 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
             item.save()
         return deployment
 
-    for device in (first, *devices):
-        answer = api.post(DEVAUTH, json={"identity_data": device.identity, "pubkey": device.pubkey})
-        assert answer.status_code == 201, answer.text
+    grow(tenant.id)
     control.get(tenant.id, fresh=True)
+    others = [Device(http, tenant.tenant_token) for _ in range(1 + CALLERS)]
+    _preauthorize(api, [first, *devices, *others])
+    calls["first contact, new places"] = _without_places(recorder, others)
+    _give_places(tenant)
     each("first contact", Device.auth)
     each("inventory, first", lambda device: device.inventory(_inventory("1.0")))
     each("inventory, unchanged", lambda device: device.inventory(_inventory("1.0")))
@@ -117,8 +122,6 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
         control.get(tenant.id, fresh=True)
 
     _fill_roster(tenant)
-    control.ref(tenant.id).update([ControlItem.parts.set(LARGE)])
-    control.forget(tenant.id)
     for release in ("one", "two", "three"):
         world.upload(release)
     for device in (first, *devices):
@@ -141,6 +144,31 @@ def _report(deployment: str, status: str, device: Device) -> None:
 
 def _inventory(version: str) -> dict[str, str]:
     return {f"attribute_{number}": f"{version}, value {number}" for number in range(40)}
+
+
+def _preauthorize(api: httpx2.Client, devices: list[Device]) -> None:
+    for device in devices:
+        answer = api.post(DEVAUTH, json={"identity_data": device.identity, "pubkey": device.pubkey})
+        assert answer.status_code == 201, answer.text
+
+
+def _without_places(recorder: Recorder, devices: list[Device]) -> list[Access]:
+    """The first contact of devices in parts without free places; that of the first one fills the caches."""
+    first, *recorded = devices
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(places, "BLOCK", 1)  # so that no device leaves places for the next one
+        first.auth()
+        with recorder.recording(CALLERS) as found:
+            for device in recorded:
+                device.auth()
+    return found
+
+
+def _give_places(tenant: Tenant) -> None:
+    """Give all parts places for accepted devices, as nearly all have."""
+    for part in range(LARGE):
+        row = places.part_ref(tenant.id, part)
+        row.update([CountItem.free.set(places.BLOCK), CountItem.terms.set(0)])
 
 
 def _fill_roster(tenant: Tenant) -> None:

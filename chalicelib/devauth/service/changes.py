@@ -20,7 +20,6 @@ from chalicelib.fleet import control, counts, heads, membership
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import ConditionFailed, Transaction
-from chalicelib.tiers import UNLIMITED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -105,13 +104,9 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
 
 
 def _count(tx: Transaction, tenant: TenantId, device_id: str, changes: dict[Place, int]) -> None:
-    limits = UNLIMITED
-    if any(status is Status.ACCEPTED and by > 0 for (status, _), by in changes.items()):
-        # Read again, because a limit that was lowered a moment ago must hold; acceptances are rare.
-        limits = control.get(tenant, fresh=True).devices
-        if limits != UNLIMITED:
-            control.require_limits(tx, tenant, limits)
-    counts.change(tx, tenant, device_id, changes, limits)
+    accepting = any(status is Status.ACCEPTED and by > 0 for (status, _), by in changes.items())
+    # Read again, because a limit that was lowered a moment ago must hold; acceptances are rare.
+    counts.change(tx, tenant, device_id, changes, control.get(tenant, fresh=accepting))
 
 
 def _commit(tx: Transaction) -> None:

@@ -53,5 +53,5 @@ def rebuild(tenant: TenantId) -> bool:
     if not snapshots.publish(tenant, before, Pointer((key, ref.version), size, devices), key):
         s3.delete(key, ref.version)
         return False
-    changes.settle(tenant, [row for row in step if row.device_id in settled])
+    changes.settle([row for row in step if row.device_id in settled])
     return len(rows) > len(step)

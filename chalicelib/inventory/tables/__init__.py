@@ -4,13 +4,15 @@
 |---|---|---|
 | ``T#t#D#<device>`` | ``INVENTORY`` | a device with all its attributes |
 | ``T#t#CHANGED#<shard>`` | ``<device>`` | a device that changed since the snapshot, in 4 parts by the id's hash |
+| ``T#t#CHANGED#<part>`` | ``<device>`` | the same in a large tenant, in 256 parts by the id (2 digits) |
 | ``T#t`` | ``SNAPSHOT`` | the object that is the snapshot, and the lease for building the next one |
 | ``T#t`` | ``SNAPSHOT-DUE`` | exists while the worker has to check whether a new snapshot is due |
 | ``T#t#FILTERS`` | ``<filter>`` | a saved filter |
 | ``T#t#FILTERNAMES`` | ``<name>`` | the filter with this name |
 | ``T#t`` | ``FILTERS`` | number of filters |
 
-Index ``list``: ``T#t``, ``<device>``; ``SNAPSHOTS``, ``<tenant>`` while a check is due.
+Index ``list``: ``T#t``, ``<device>``, or ``T#t#L#<part>`` in large tenants (``fleet.lists``); ``SNAPSHOTS``,
+``<tenant>`` while a check is due.
 """
 
 from __future__ import annotations

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
-from chalicelib.fleet import membership
+from chalicelib.fleet import control, membership, parts
 from chalicelib.inventory.tables import InventoryItem, snapshots
 from chalicelib.storage import erasing, keys
+from chalicelib.storage.parallel import in_parallel
 from chalicelib.storage.transactions import MAX_ITEMS, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -28,8 +31,12 @@ if TYPE_CHECKING:
 _SHARDS = 4
 """Partitions of a tenant's rows. DynamoDB takes 1,000 writes a second per partition, and a row in a transaction is two.
 """
+_OF_A_PART = 2
+"""Partitions for each part of a large tenant: when all devices return after an outage, each writes a row."""
 _EVERY = 256
 """Number of changes by one process after which it asks for a check whether a new snapshot is due."""
+_SETTLED_AT_ONCE = MAX_ITEMS // 2
+"""There may be two rows for a change."""
 _TENANTS = 10_000
 _noted: Counter[str] = Counter()
 
@@ -40,6 +47,10 @@ class Change(msgspec.Struct, frozen=True):
     device_id: str
     stamp: str
     gone: bool
+    partition: str
+    """The partition key of the row."""
+    older: Change | None = None
+    """An earlier row of the same device, from before the tenant became large."""
 
 
 class ChangeItem(InventoryItem):
@@ -49,17 +60,26 @@ class ChangeItem(InventoryItem):
     gone = BooleanAttribute(null=True)
 
 
-def _partition(tenant: TenantId, shard: int) -> str:
-    return keys.partition(tenant, "CHANGED", f"{shard:x}")
+def _partition(tenant: TenantId, device_id: str) -> str:
+    count = control.get(tenant).parts_to_write
+    if count == 1:
+        return keys.partition(tenant, "CHANGED", f"{membership.shard(device_id) % _SHARDS:x}")
+    return _divided(tenant, parts.part_of(device_id, _OF_A_PART * count))
 
 
-def _ref(tenant: TenantId, device_id: str) -> ChangeItem:
-    return ChangeItem(_partition(tenant, membership.shard(device_id) % _SHARDS), keys.sort(device_id))
+def _divided(tenant: TenantId, part: int) -> str:
+    return keys.partition(tenant, "CHANGED", parts.text(part))
+
+
+def _partitions(tenant: TenantId, count: int) -> list[str]:
+    """All partitions of a tenant with ``count`` parts; rows stay in the first ones after it has become large."""
+    whole = [keys.partition(tenant, "CHANGED", f"{shard:x}") for shard in range(_SHARDS)]
+    return whole + ([_divided(tenant, part) for part in range(_OF_A_PART * count)] if count > 1 else [])
 
 
 def note(tx: Transaction, tenant: TenantId, device_id: str, *, gone: bool = False) -> str:
     """Add the row of a change to its transaction; returns the stamp to store in the device."""
-    item = _ref(tenant, device_id)
+    item = ChangeItem(_partition(tenant, device_id), keys.sort(device_id))
     item.stamp, item.gone = uuid.uuid4().hex, gone or None
     tx.put(item, label="change")
     if len(_noted) >= _TENANTS:
@@ -71,22 +91,39 @@ def note(tx: Transaction, tenant: TenantId, device_id: str, *, gone: bool = Fals
 
 
 def read(tenant: TenantId) -> list[Change]:
-    """All devices that have changed (strongly consistent); about 8,000 per round trip."""
+    """All devices that have changed (strongly consistent).
+
+    It takes 4 round trips, or 17 of up to 16 queries at a time in a large tenant, and more if there are more than 8,000
+    rows in a partition.
+    """
+    count = control.get(tenant).parts
+    if count == 1:
+        return [change for pk in _partitions(tenant, 1) for change in _rows(pk)]
+    found: dict[str, Change] = {}
+    for change in chain.from_iterable(in_parallel(_rows, _partitions(tenant, count))):
+        # The partitions of small tenants come first: their rows are older.
+        found[change.device_id] = replace(change, older=found.get(change.device_id))
+    return list(found.values())
+
+
+def _rows(pk: str) -> list[Change]:
     return [
-        Change(keys.last_part(item.sk), item.stamp, bool(item.gone))
-        for shard in range(_SHARDS)
-        for item in ChangeItem.query(_partition(tenant, shard), consistent_read=True)
+        Change(keys.last_part(item.sk), item.stamp, bool(item.gone), pk)
+        for item in ChangeItem.query(pk, consistent_read=True)
     ]
 
 
-def settle(tenant: TenantId, changes: Iterable[Change]) -> None:
+def settle(changes: Iterable[Change]) -> None:
     """Remove rows, except those of devices that have changed again."""
     rest = list(changes)
     while rest:
-        batch, rest = rest[:MAX_ITEMS], rest[MAX_ITEMS:]
+        batch, rest = rest[:_SETTLED_AT_ONCE], rest[_SETTLED_AT_ONCE:]
         tx = Transaction()
         for change in batch:
-            tx.delete(_ref(tenant, change.device_id), ChangeItem.stamp == change.stamp, label=change.device_id)
+            for each in (change, change.older):
+                if each is not None:
+                    item = ChangeItem(each.partition, keys.sort(each.device_id))
+                    tx.delete(item, ChangeItem.stamp == each.stamp, label=each.device_id)
         try:
             tx.commit()
         except ConditionFailed as error:
@@ -95,4 +132,5 @@ def settle(tenant: TenantId, changes: Iterable[Change]) -> None:
 
 def erase(tenant: TenantId) -> int:
     """Erase the rows of a removed tenant; returns their number."""
-    return sum(erasing.partition(ChangeItem, _partition(tenant, shard)) for shard in range(_SHARDS))
+    count = control.get(tenant, fresh=True).parts
+    return sum(erasing.partition(ChangeItem, each) for each in _partitions(tenant, count))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import UnicodeAttribute
 
+from chalicelib.fleet import lists
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.tables import InventoryItem, changes
 from chalicelib.storage import erasing, keys
@@ -83,7 +84,7 @@ def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:
 
 def listed(tenant: TenantId, start: int, stop: int) -> list[Device]:
     """Rows ``start`` to ``stop`` of the tenant's devices by id. Rows before ``start`` are read and skipped."""
-    rows = DeviceItem.by_id.query(keys.partition(tenant), limit=stop)
+    rows = lists.page(tenant, DeviceItem.by_id, None, stop)
     return [_device(item) for item in islice(rows, start, stop)]
 
 
@@ -95,7 +96,7 @@ def create(tx: Transaction, tenant: TenantId, device: Device) -> None:
     if device.tier != Tier.STANDARD:
         item.tier = device.tier
     item.created, item.updated = device.created, device.updated
-    item.list_pk, item.list_sk = keys.partition(tenant), keys.sort(device.id)
+    item.list_pk, item.list_sk = lists.partition(tenant, device.id), keys.sort(device.id)
     item.stamp = changes.note(tx, tenant, device.id)
     tx.put(item, label="inventory")
 
@@ -155,6 +156,9 @@ def set_attributes(
 def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Action], condition: Any = None) -> None:
     # Without the condition, an update of a device that was just deleted would recreate a part of it.
     exists = DeviceItem.pk.exists()
+    if lists.is_divided(tenant):
+        # A device from before the tenant became large moves into its part.
+        actions.append(DeviceItem.list_pk.set(lists.partition(tenant, device_id)))
     actions.append(DeviceItem.stamp.set(changes.note(tx, tenant, device_id)))
     tx.update(
         _ref(tenant, device_id),
@@ -166,4 +170,5 @@ def _update(tx: Transaction, tenant: TenantId, device_id: str, actions: list[Act
 
 def erase(tenant: TenantId) -> int:
     """Erase the devices of a removed tenant; returns the number of items."""
-    return erasing.rows(DeviceItem, erasing.listed(DeviceItem.by_id, keys.partition(tenant)))
+    found = lists.every(tenant, DeviceItem.by_id, ["pk", "sk"])
+    return erasing.rows(DeviceItem, ((item.pk, item.sk) for item in found))

@@ -1,0 +1,89 @@
+"""The lists of a tenant's devices in the index ``list`` of a table, which are divided in large tenants.
+
+| list_pk | devices |
+|---|---|
+| ``T#t`` | those of a small tenant, and those stored before the tenant became large |
+| ``T#t#L#<part>`` | those of a part of a large tenant (``fleet.parts``) |
+
+A device moves from the first form to the second when it is written again, or by a migration. A list that is read at
+that moment may lack it, or contain it twice.
+"""
+
+from __future__ import annotations
+
+from heapq import merge
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.fleet import control, parts
+from chalicelib.storage import keys
+from chalicelib.storage.parallel import in_parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.indexes import ListIndex, M
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Condition
+
+
+def partition(tenant: TenantId, device_id: str) -> str:
+    """The ``list_pk`` to store with a device."""
+    count = control.get(tenant).parts_to_write
+    return keys.partition(tenant) if count == 1 else _part(tenant, parts.part_of(device_id, count))
+
+
+def is_divided(tenant: TenantId) -> bool:
+    """Whether devices of the tenant may be in parts."""
+    return control.get(tenant).parts > 1
+
+
+def page(tenant: TenantId, index: ListIndex[M], within: Condition | None, most: int) -> Iterator[M]:
+    """The first devices of a list in the order of ``list_sk``, at least ``most`` if there are as many.
+
+    In a divided list, this must be the order of ids too, so ``within`` has to fix what precedes the id in ``list_sk``.
+    Devices with other ids than UUIDs come in the order of their parts. It takes one query in a small tenant. In a large
+    one it takes at least two: more parts, and more of them at a time, are read only if the ones before have too few.
+    """
+    whole = index.query(keys.partition(tenant), within, limit=most)
+    if not is_divided(tenant):
+        return whole
+    return _without_repeats(merge(whole, _from_parts(tenant, index, within, most), key=_place))
+
+
+def every(tenant: TenantId, index: ListIndex[M], attributes: list[str] | None = None) -> Iterator[M]:
+    """All devices of a list, in no order; one written a moment ago may be missing.
+
+    ``attributes``: the names of those to read; None: all.
+    """
+    count = control.get(tenant, fresh=True).parts
+    divided = [_part(tenant, part) for part in range(count)] if count > 1 else []
+    found = (index.query(each, attributes_to_get=attributes) for each in (keys.partition(tenant), *divided))
+    return chain.from_iterable(found)
+
+
+def _part(tenant: TenantId, part: int) -> str:
+    return keys.partition(tenant, "L", parts.text(part))
+
+
+def _place(row: Any) -> str:
+    place: str = row.list_sk
+    return place
+
+
+def _from_parts(tenant: TenantId, index: ListIndex[M], within: Condition | None, most: int) -> Iterator[M]:
+    waiting = [_part(tenant, part) for part in range(control.get(tenant).parts)]
+    at_once = 1
+    while waiting:
+        now, waiting = waiting[:at_once], waiting[at_once:]
+        for rows in in_parallel(lambda part: list(index.query(part, within, limit=most)), now):
+            yield from rows
+        at_once *= 2
+
+
+def _without_repeats(rows: Iterator[M]) -> Iterator[M]:
+    before = None
+    for row in rows:
+        if _place(row) != before:
+            yield row
+        before = _place(row)
