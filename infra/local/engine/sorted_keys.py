@@ -90,8 +90,8 @@ class _Page:
         with _lock:
             members = dynamodb._index_members(table)
             entries = members.entries(table, index, partition)
-            found = entries and _range(entries, table, query)
-            if not entries or not found:
+            found = _range(entries, table, query) if entries else None
+            if entries is None or found is None:
                 return {key: _item(table, key) for key in members.keys_of(table, index, partition)}
             given: dict[Key, Item] = {}
 
