@@ -10,6 +10,7 @@ import msgspec
 
 from chalicelib.deployments.rules import phases, polling
 from chalicelib.deployments.rules.phases import Phase
+from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.shapes import NewPhase, UniformPhases
 
 SOFTWARE, CONFIGURATION = "software", "configuration"
@@ -122,6 +123,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     control_map: dict[str, Any] | None = None
     """Its update control map with the deployment's id; set at creation or never."""
     preparing: Preparing | None = None
+    sums: Counts | None = None
+    """The sums of the counter items of a large deployment, kept after its end."""
+    corrections: int = 0
+    """The number of changes to rows of a large deployment that already had a final status."""
     due: str | None = None
     """When the schedule has to check it, as a sort key of the index ``due``; None: never."""
 
@@ -134,3 +139,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """Whether it is unfinished."""
         return self.finished is None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its counter items change by corrections only: it has ended, and an abort has closed all parts."""
+        return not self.is_open and self.due is None

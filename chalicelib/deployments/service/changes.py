@@ -142,6 +142,8 @@ def _collect(change: Change, step: Step, now: datetime) -> Transaction:
     counters.count(tx, tenant, plan, change.device_id, delta, step)
     if change.upto is not None:
         counters.count_begun(tx, tenant, plan, change.upto, step.loan)
+    if plan.parts and change.before is not None and change.before.final:
+        deployments.correct(tx, tenant, plan)
     if delta.finishes:
         events.device_finished(tx, tenant, plan, change.device_id, change.after)
     if step.closes:

@@ -8,6 +8,7 @@ import msgspec
 
 from chalicelib.deployments.rules.deployment import CONFIGURATION, Deployment, Plan, Preparing
 from chalicelib.deployments.rules.phases import Phase
+from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.tables.items import (
     ActiveItem,
     ConfigurationItem,
@@ -53,6 +54,8 @@ def of_item(item: DeploymentItem) -> Deployment:
         opened=item.opened,
         control_map=item.control_map,
         preparing=None if item.preparing is None else msgspec.convert(item.preparing, Preparing),
+        sums=None if item.sums is None else msgspec.convert(item.sums, Counts),
+        corrections=item.corrections or 0,
         due=item.due_sk,
     )
 
@@ -262,6 +265,21 @@ def close(
     tx.update(deployment_ref(tenant, plan.id), actions, condition, label="deployment")
     tx.update(counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
     tx.delete(active_ref(tenant, plan.lock), label="lock")
+
+
+def correct(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
+    """Drop the kept sums of a large deployment, since a row with a final status changes."""
+    actions = [DeploymentItem.sums.remove(), DeploymentItem.corrections.add(1)]
+    tx.update(deployment_ref(tenant, plan.id), actions, DeploymentItem.pk.exists(), label="correction")
+
+
+def keep_sums(tenant: TenantId, seen: Deployment, sums: Counts) -> None:
+    """Keep the sums of the counter items that were read after ``seen``, unless a row was corrected meanwhile."""
+    unchanged = DeploymentItem.corrections == seen.corrections
+    if not seen.corrections:
+        unchanged |= DeploymentItem.corrections.does_not_exist()
+    actions = [DeploymentItem.sums.set(sums)]
+    deployment_ref(tenant, seen.id).update_if(actions, DeploymentItem.finished.exists() & unchanged)
 
 
 def change_map(tx: Transaction, tenant: TenantId, deployment: str, control_map: dict[str, Any]) -> None:

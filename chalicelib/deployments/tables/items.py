@@ -101,6 +101,8 @@ class DeploymentItem(Indexed):
     control_map = BlobAttribute(null=True)
     preparing = BlobAttribute(null=True)
     """``rules.deployment.Preparing`` while the targets of a large deployment are being listed."""
+    sums = BlobAttribute(null=True)
+    corrections = IntegerAttribute(null=True)
     artifacts = BlobAttribute()
     filter = BlobAttribute()
     groups = BlobAttribute(null=True)

@@ -3,11 +3,11 @@ import { format } from "../app/format";
 import { pathTo } from "../app/router";
 import { Button, Card, Copy, KeyValues, Link, Name, Time } from "../parts";
 import { controlInWords } from "./draft";
-import { targetOf } from "./states";
+import { isBeingPrepared, targetOf } from "./states";
 import type { Deployment } from "./types";
 
 export function DeploymentFacts({ deployment, onControl }: { deployment: Deployment; onControl?: () => void }) {
-  const { statistics, update_control_map: map } = deployment;
+  const { statistics, update_control_map: map, preparing } = deployment;
   const devices = deployment.dynamic
     ? deployment.max_devices
       ? `up to ${format.count(deployment.max_devices, "device")}`
@@ -29,6 +29,10 @@ export function DeploymentFacts({ deployment, onControl }: { deployment: Deploym
           ],
           ["For", <Target deployment={deployment} />],
           ["Devices", devices],
+          preparing !== undefined && isBeingPrepared(deployment) && [
+            "Preparing",
+            `${format.number(preparing.found)} of about ${format.count(preparing.expected, "device")} listed; devices get it once all are`,
+          ],
           ["Created", <Time at={deployment.created} absolute />],
           deployment.phases?.[0] && ["Starts", <Time at={deployment.phases[0].start_ts} absolute />],
           deployment.finished !== undefined && ["Finished", <Time at={deployment.finished} absolute />],

@@ -67,6 +67,9 @@ test("every device is counted in one part, and an abort concerns those that have
   const ended = deployment({ status: "finished", max_devices: 2, statistics: { status: { success: 2 }, total_size: 0 } });
   assert.equal(wasAborted(ended), false);
   assert.equal(stateOf({ ...ended, max_devices: 3 }).label, "Aborted");
+  const preparing = { found: 1, expected: 3 };
+  assert.equal(stateOf(deployment({ status: "pending", preparing })).label, "Preparing");
+  assert.equal(stateOf({ ...ended, max_devices: 3, preparing }).label, "Aborted");
 });
 
 test("a phase is open from its start, and the last one takes the rest", () => {

@@ -62,9 +62,13 @@ export function wasAborted(deployment: Deployment): boolean {
   return (numbers.aborted ?? 0) > 0 || (deployment.dynamic && deployment.max_devices === 0) || ended(numbers) < deployment.max_devices;
 }
 
+/** The server is still listing the devices of a large deployment; none of them gets it before. */
+export const isBeingPrepared = ({ preparing, status }: Deployment): boolean => preparing !== undefined && status !== "finished";
+
 /** How a deployment is, in a word; failures have a number of their own beside it. */
 export function stateOf(deployment: Deployment): { label: string; is: Meaning } {
   const failures = failed(deployment.statistics.status);
+  if (isBeingPrepared(deployment)) return { label: "Preparing", is: "running" };
   switch (deployment.status) {
     case "scheduled":
       return { label: "Scheduled", is: "waiting" };

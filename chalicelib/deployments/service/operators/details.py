@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from chalicelib import clock, limits
 from chalicelib.deployments import views
 from chalicelib.deployments.rules import failures
-from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.service.operators import showing
+from chalicelib.deployments.service.operators import showing, sums
 from chalicelib.deployments.service.operators.reach import Reach, devices_within
 from chalicelib.deployments.shapes import Deployment as Shown
 from chalicelib.deployments.shapes import (
@@ -61,14 +60,14 @@ def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
         NotFound: there is none.
     """
     stored = _require(tenant, deployment)
-    return views.numbers(stored, counters.read(tenant, [stored.plan]).get(deployment, NONE))
+    return views.numbers(stored, sums.read(tenant, [stored])[deployment])
 
 
 def numbers_of_many(tenant: TenantId, wanted: Iterable[str], scopes: Scopes) -> list[DeploymentStatistics]:
     """Statistics of those deployments that exist and are within the scopes."""
     found = _within(tenant, wanted, Reach(tenant, scopes))
-    counts = counters.read(tenant, (each.plan for each in found.values()))
-    return [DeploymentStatistics(each, views.numbers(stored, counts.get(each, NONE))) for each, stored in found.items()]
+    counts = sums.read(tenant, found.values())
+    return [DeploymentStatistics(each, views.numbers(stored, counts[each])) for each, stored in found.items()]
 
 
 def _within(tenant: TenantId, wanted: Iterable[str], reach: Reach) -> dict[str, Deployment]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments import views
-from chalicelib.deployments.rules.statistics import NONE
-from chalicelib.deployments.tables import counters, deployments
+from chalicelib.deployments.service.operators import sums
+from chalicelib.deployments.tables import deployments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def show_all(tenant: TenantId, found: Sequence[Deployment], *, recent: bool = False) -> list[Shown]:
     """Deployments; ``recent`` is for lists, whose index is eventually consistent anyway."""
-    counts = counters.read(tenant, (each.plan for each in found), recent=recent)
+    counts = sums.read(tenant, found, recent=recent)
     configurations = deployments.read_configurations(tenant, found)
     now = clock.now()
-    return [views.show(each, counts.get(each.id, NONE), configurations.get(each.id), now) for each in found]
+    return [views.show(each, counts[each.id], configurations.get(each.id), now) for each in found]
 
 
 def show_rows(tenant: TenantId, rows: Sequence[Row], found: Mapping[str, Deployment]) -> list[DeploymentDevice]:

@@ -1,0 +1,40 @@
+"""The sums of the counter items of deployments.
+
+A large deployment has 256 counter items. Once it has ended, their sums are kept in the deployment, so that a list of
+such deployments does not read all of them. A correction drops the kept sums in its transaction, and counts itself, so
+sums that were read before it are not kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.deployments.rules.statistics import NONE, Counts
+from chalicelib.deployments.tables import counters, deployments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.deployments.rules.deployment import Deployment
+    from chalicelib.storage.keys import TenantId
+
+
+def read(tenant: TenantId, found: Iterable[Deployment], *, recent: bool = False) -> dict[str, Counts]:
+    """The sums of each deployment, by id; as recent as the deployments are, or eventually consistent with ``recent``.
+
+    100 counter items per round trip.
+    """
+    given = list(found)
+    unknown = [each for each in given if each.sums is None]
+    counts = counters.read(tenant, (each.plan for each in unknown), recent=recent)
+    for each in unknown:
+        if each.plan.parts and each.is_settled:
+            _keep(tenant, each.id)
+    return {each.id: counts.get(each.id, NONE) if each.sums is None else each.sums for each in given}
+
+
+def _keep(tenant: TenantId, deployment: str) -> None:
+    """Read and keep the sums of a large deployment that has ended. They must be read after the deployment."""
+    seen = deployments.find(tenant, deployment)
+    if seen is not None and seen.is_settled and seen.sums is None:
+        deployments.keep_sums(tenant, seen, counters.read(tenant, [seen.plan]).get(deployment, NONE))
