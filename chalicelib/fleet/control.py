@@ -181,6 +181,15 @@ def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
     tx.check(ref(tenant), same, label="terms")
 
 
+def divide(tenant: TenantId, parts: int, since: datetime) -> bool:
+    """Divide a tenant into parts, in which processes store from ``since`` on; False if it is divided already."""
+    actions = [ControlItem.parts.set(parts), ControlItem.parts_from.set(since)]
+    try:
+        return ref(tenant).update_if(actions, ControlItem.pk.exists() & ControlItem.parts.does_not_exist())
+    finally:
+        forget(tenant)
+
+
 def require_terms(tx: Transaction, tenant: TenantId, terms: int) -> None:
     """Make a transaction fail with label ``terms`` if status, plan or limits have changed since ``terms``."""
     same = ControlItem.terms == terms

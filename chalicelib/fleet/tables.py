@@ -150,6 +150,17 @@ class GroupItem(FleetItem):
     members = IntegerAttribute(default=0)
 
 
+class SchemaItem(Item):
+    """The version of the stored data, which ``manage migrate`` changes; in the table of tenants."""
+
+    class Meta:
+        """The table."""
+
+        table_name = TableName("tenantadm")
+
+    version = IntegerAttribute()
+
+
 class CountItem(Item):
     """Counts devices by status, in the table of device authentication (``devauth/tables.py`` has its keys)."""
 

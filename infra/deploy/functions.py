@@ -240,8 +240,9 @@ FUNCTIONS: Final = (
         memory=CORE,
         timeout=300,
         why="Builds the inventory snapshot of a whole tenant, which needs CPU and memory. A build's lease is 5 min.",
-        reads=("fleet",),
+        reads=("fleet", "tenantadm"),
         writes=("inventory",),
+        notes=(Note("fleet", ("parts", "parts_from")),),  # when a tenant becomes large
         objects=(Objects(("snapshots",), read=True, write=True, delete=True),),
         takes=Queue.SNAPSHOTS,
     ),

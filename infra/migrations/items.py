@@ -54,6 +54,22 @@ class Tables:
             ExpressionAttributeValues={":a": value},
         )
 
+    def change(self, table: str, item: Typed, values: Typed, only_if: tuple[str, Typed | None]) -> bool:
+        """Set attributes of an item; False if it is gone, or ``only_if``'s attribute has another value (None: any)."""
+        name, before = only_if
+        names = {f"#a{number}": each for number, each in enumerate(values)}
+        known = {f":a{number}": value for number, value in enumerate(values.values())}
+        return self._held(
+            self.client.update_item,
+            TableName=self.prefix + table,
+            Key={part: item[part] for part in ("pk", "sk")},
+            UpdateExpression="SET " + ", ".join(f"#a{number} = :a{number}" for number in range(len(values))),
+            ConditionExpression="attribute_exists(pk) AND "
+            + ("attribute_not_exists(#name)" if before is None else "#name = :before"),
+            ExpressionAttributeNames={**names, "#name": name},
+            ExpressionAttributeValues=known if before is None else {**known, ":before": before},
+        )
+
     @staticmethod
     def _held(write: Any, **arguments: Any) -> bool:
         try:

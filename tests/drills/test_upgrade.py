@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from chalicelib.fleet import control
+from chalicelib.tenantadm import service as tenantadm
 from infra import migrations
 from infra.local.environment import applied
+from infra.migrations import v3
 from infra.migrations.items import Tables
+from tests.devauth.fleet import DEVICES, accept, decide
 from tests.drills.conftest import Account, Site
+from tests.inventory.views import DEVICES as INVENTORY
+from tests.simulator.device import Device
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer
 
 if TYPE_CHECKING:
@@ -85,7 +92,7 @@ def test_old_items_are_read_and_brought_up_to_date(
     assert api.get(USERS).status_code == 200
     waiting = manage("migrate", "--check")
     assert (waiting.returncode, "2: users hold" in waiting.stdout) == (4, True)
-    assert "pending migrations of the stored data: 1" in manage("tenant", "show", tenant.id).stderr
+    assert "pending migrations of the stored data: 2" in manage("tenant", "show", tenant.id).stderr
 
     assert document("migrate")["changed"][tenant.id] == 2
 
@@ -136,6 +143,10 @@ class LimitedTables(Tables):
         self._use()
         return super().complete(table, item, name, value)
 
+    def change(self, table: str, item: Any, values: Any, only_if: Any) -> bool:
+        self._use()
+        return super().change(table, item, values, only_if)
+
     def _use(self) -> None:
         if not WRITES_LEFT[0]:
             raise BrokenPipeError
@@ -156,7 +167,7 @@ def test_a_migration_can_be_killed_at_any_write_and_started_again(site: Site, ac
                 list(replace(migrations.store(), tables=LimitedTables(dynamodb, PREFIX)).migrate())
             except BrokenPipeError:
                 died = True
-                assert migrations.store().version() == 1, "the version changes only when everything is done"
+                assert migrations.store().version() < migrations.CURRENT, "it changes only when everything is done"
                 list(migrations.store().migrate())
 
             assert migrations.store().version() == migrations.CURRENT
@@ -165,7 +176,49 @@ def test_a_migration_can_be_killed_at_any_write_and_started_again(site: Site, ac
             if not died:
                 break
         dynamodb.close()
-    assert writes == 3, "the tenant, its user, the version"
+    assert writes == 4, "the tenant, its user, two versions"
+
+
+def undivided(tenant: str) -> list[str]:
+    """The ids of a tenant's devices that are not in a part, in both lists."""
+    found: list[str] = []
+    for table in ("devauth", "inventory"):
+        rows = migrations.store().tables.query(table, f"T#{tenant}", index="list", key="list_pk")
+        found += [row["list_sk"]["S"].rsplit("#", 1)[-1] for row in rows]
+    return found
+
+
+def test_a_division_into_parts_can_be_killed_at_any_write_and_started_again(tenant, api, http, monkeypatch):
+    """The server serves meanwhile; every device is always listed and counted once."""
+    devices = [Device(http, tenant.tenant_token) for _ in range(4)]
+    for device in devices[:2]:
+        accept(api, device)
+    for device in devices[2:]:
+        device.auth()
+    ids = [each["id"] for each in api.get(DEVICES).json()]
+    monkeypatch.setattr(v3, "NOTICE", 0.0)
+    monkeypatch.setattr(v3, "PARTS", 4)  # for short lists
+    assert v3.run(migrations.store().tables, tenant.id) == 0, "it has few devices"
+    monkeypatch.setattr(v3, "FROM", 4)
+    control.get(tenant.id, fresh=True)
+    tables = migrations.store().tables
+    writes = 0
+    while undivided(tenant.id) or not writes:
+        WRITES_LEFT[0] = 1
+        with suppress(BrokenPipeError):
+            v3.run(LimitedTables(tables.client, tables.prefix), tenant.id)
+        writes += 1
+        control.forget(tenant.id)  # as after a few seconds
+        assert [each["id"] for each in api.get(DEVICES).json()] == ids
+        assert [each["id"] for each in api.get(INVENTORY).json()] == sorted(ids)
+        assert api.get(f"{DEVICES}/count").json() == {"count": 4}
+        assert all(device.auth().status_code == 200 for device in devices[:2])
+    assert writes == 9, "the control item, and each device in two lists"
+    assert v3.run(tables, tenant.id) == 0
+    # Decisions after that count in parts, and the limit is still exact.
+    tenantadm.set_limits(tenant.id, max_devices=3)
+    assert sorted(decide(api, device, "accepted").status_code for device in devices[2:]) == [204, 422]
+    assert api.get(f"{DEVICES}/count", params={"status": "accepted"}).json() == {"count": 3}
 
 
 def test_migrations_have_no_gaps():

@@ -134,6 +134,18 @@ def test_a_device_that_changed_before_and_after_its_tenant_became_large(http, te
     assert found() == [ids[1], ids[0]]
 
 
+def test_what_a_search_reads(http, tenant, warm) -> None:
+    grow(tenant.id)
+    accepted(http, tenant, 2)
+    inventory.search(tenant.id, BY_NUMBER, 0, 9, None)
+
+    with counted() as cost:
+        assert inventory.search(tenant.id, BY_NUMBER, 0, 9, None)[1] == 2
+    partitions = 4 + 2 * parts.LARGE
+    assert cost.by_operation == {"Query": partitions, "GetItem": 1}
+    assert cost.read_units == partitions + 1
+
+
 def test_nothing_is_stored_in_parts_before_all_processes_read_them(api, http, tenant) -> None:
     later = clock.now() + timedelta(minutes=1)
     control.ref(tenant.id).update([ControlItem.parts.set(parts.LARGE), ControlItem.parts_from.set(later)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits
 from chalicelib.aws import queues, s3
+from chalicelib.fleet import growth
 from chalicelib.inventory.rules import building, finding, snapshot
 from chalicelib.inventory.service.snapshots import load, look
 from chalicelib.inventory.tables import changes, snapshots
@@ -53,5 +54,6 @@ def rebuild(tenant: TenantId) -> bool:
     if not snapshots.publish(tenant, before, Pointer((key, ref.version), size, devices), key):
         s3.delete(key, ref.version)
         return False
+    growth.consider(tenant, devices)
     changes.settle([row for row in step if row.device_id in settled])
     return len(rows) > len(step)
