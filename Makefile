@@ -15,7 +15,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help run demo reset manage ui pictures test cover bench soak cost heat check lint types imports spelling docs-check \
+.PHONY: help run demo reset manage ui pictures test cover bench soak fleet cost heat check lint types imports spelling docs-check \
         licences audit templates lock format docs docs-site package deploy rollback releases drill undeploy smoke env clean distclean
 
 STAGE ?= prod
@@ -82,6 +82,9 @@ bench: $(READY) $(ENGINE) ## Measure cost and speed
 
 soak: $(READY) $(ENGINE) ## Run the server under faults and kills, then compare all records (MINUTES=10 DEVICES=30 SEED=1)
 	@$(PY) -m tests.soak --minutes $(MINUTES) --devices $(DEVICES) --seed $(SEED) $(ARGS)
+
+fleet: $(READY) $(ENGINE) ## Measure the one-machine server with a fleet and a busy operator (DEVICES=10000)
+	@$(PY) -m tests.bench.fleet --devices $(if $(filter file,$(origin DEVICES)),10000,$(DEVICES)) $(ARGS)
 
 check: lint types imports spelling docs-check licences test ## Everything that CI runs, in its order
 

@@ -120,8 +120,16 @@ class Operator:
         found: list[dict[str, Any]] = await self._json("GET", f"{DEPLOYMENTS}/{deployment}/devices")
         return found
 
+    async def ask(self, method: str, path: str, document: object = None) -> Any:
+        """Make any call; returns the decoded answer.
+
+        Raises:
+            RefusedError: its status is not 200.
+        """
+        return json.loads(_require(await self._call(method, path, document), 200, path).body)
+
     async def _json(self, method: str, path: str) -> Any:
-        return json.loads(_require(await self._call(method, path), 200, path).body)
+        return await self.ask(method, path)
 
     async def _call(self, method: str, path: str, document: object = None) -> Answer:
         headers = {"Authorization": f"Bearer {self.token}"}

@@ -84,6 +84,11 @@ class Server:
         return dict(self._running.facts)
 
     @property
+    def pids(self) -> dict[str, int]:
+        """The ids of its processes, by their names."""
+        return self._running.pids
+
+    @property
     def _running(self) -> _Life:
         if self._life is None:
             raise RuntimeError("the server is not running")
