@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,9 @@ from urllib.parse import urlsplit
 
 CHUNK = 256 * 1024
 """Bytes to read at once from a body, and the size of a connection's buffer."""
+
+CLOSING = 5.0
+"""Maximum seconds to wait until a connection is closed; with TLS the other side takes part in that."""
 
 Sink = Callable[[bytes], object]
 
@@ -216,5 +220,10 @@ async def _read_body(
 
 async def _close(connection: _Connection) -> None:
     connection.writer.close()
-    # Errors of a connection that is being dropped do not matter.
-    await asyncio.gather(connection.writer.wait_closed(), return_exceptions=True)
+    # Errors of a connection that is being dropped do not matter, nor does it matter if it takes long.
+    await asyncio.wait([asyncio.ensure_future(_closed(connection))], timeout=CLOSING)
+
+
+async def _closed(connection: _Connection) -> None:
+    with suppress(OSError):
+        await connection.writer.wait_closed()

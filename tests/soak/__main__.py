@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.soak.run import Options, Soak
 def main() -> int:
     """Run; the exit status is 1 if anything disagrees."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that the server is stopped
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         soak = Soak(options, Path(options.folder or folder), console)
@@ -36,6 +38,7 @@ def _options() -> Options:
     parser.add_argument(
         "--device-timeout", type=int, default=45, help="seconds after which silent devices fail, 0: never (%(default)s)"
     )
+    parser.add_argument("--no-webhook", action="store_true", help="without a receiver of events")
     parser.add_argument("--no-faults", action="store_true", help="neither kills nor faults of the network")
     parser.add_argument("--folder", type=Path, help="an empty folder for the data and logs, which are kept")
     given = parser.parse_args()
@@ -48,6 +51,7 @@ def _options() -> Options:
         kill_every=0 if calm else given.kill_every,
         faults=0 if calm else given.faults,
         device_timeout=given.device_timeout,
+        webhook=not given.no_webhook,
         folder=given.folder.resolve() if given.folder else None,
     )
 

@@ -20,6 +20,7 @@ from tests.simulator.management import ARTIFACTS, DEPLOYMENTS, DEVICES
 from tests.soak.devices import SITES, TYPES, SoakDevice
 from tests.soak.operators import INVENTORY, Keeping, Setup
 from tests.soak.records import ACKNOWLEDGED, FINAL, Deployment, Disagreement
+from tests.support.receivers import Listener, Received
 
 UNASKED = frozenset({"noartifact", "already-installed"})
 """Statuses of devices that never got an instruction."""
@@ -50,8 +51,8 @@ class Comparison:
         self._named = {each.id: each.name for each in setup.devices if each.id}
         self.result = Result()
 
-    async def run(self) -> Result:
-        """Compare everything."""
+    async def run(self, hook: Listener | None = None) -> Result:
+        """Compare everything; ``hook`` has received the events."""
         rows: dict[str, list[dict[str, Any]]] = {}
         for deployment in self._ledger.deployments.values():
             path = f"{DEPLOYMENTS}/{deployment.id}/devices"
@@ -65,6 +66,8 @@ class Comparison:
                 await self._device(device)
         await self._searches()
         await self._audit()
+        if hook is not None:
+            self._events(hook.received, rows)
         for problem in self._ledger.problems:
             self.result.note("calls as they should be", problem.what, problem.who, right=False)
         self.result.compared["calls as they should be"] = self._ledger.calls.total()
@@ -215,6 +218,30 @@ class Comparison:
                 found = entries[action, deployment.id]
                 right = found == times or (action == "abort" and deployment.abort not in {"", ACKNOWLEDGED})
                 self.result.note("audit entries", f"{deployment.id}: {action}, {found} of {times}", right=right)
+
+    def _events(self, received: list[Received], rows: dict[str, list[dict[str, Any]]]) -> None:
+        """Each event was delivered at least once."""
+        events = [json.loads(each.body) for each in received if each.body]
+        delivered = {(each["type"], each["data"]["id"]) for each in events}
+        ended = {
+            (each["data"]["id"], each["data"]["device_id"])
+            for each in events
+            if each["type"] == "deployment-device-finished"
+        }
+        wanted = {("device-decommissioned", device) for device in self._ledger.decommissioned}
+        wanted |= {("deployment-created", each) for each in self._ledger.deployments}
+        for kind, id in wanted:
+            self.result.note(
+                "events", f"{kind} of {id} was not delivered", self._name(id), right=(kind, id) in delivered
+            )
+        for id in self._ledger.deployments:
+            right = bool({("deployment-finished", id), ("deployment-aborted", id)} & delivered)
+            self.result.note("events", f"the end of {id} was not delivered", right=right)
+            for row in rows[id]:
+                if row["status"] in {"success", "failure"}:
+                    right = (id, row["id"]) in ended  # a correction of a final status is no further event
+                    what = f"{row['status']} of {row['id']} in {id} was not delivered"
+                    self.result.note("events", what, self._name(row["id"]), right=right)
 
     def _name(self, device: str) -> str:
         return self._named.get(device, device)

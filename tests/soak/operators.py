@@ -23,6 +23,7 @@ from tests.soak.records import ACKNOWLEDGED, UNKNOWN, Deployment, Ledger
 
 INVENTORY = "/api/management/v1/inventory"
 FILTERS = "/api/management/v2/inventory/filters"
+INTEGRATIONS = "/api/management/v1/iot-manager/integrations"
 SETTINGS = "/api/management/v2/tenantadm/settings"
 GROUPS = ("canary", "field")
 OPEN_AT_ONCE = 5
@@ -294,13 +295,10 @@ class Releasing(SoakOperator):
         path = f"{DEPLOYMENTS}/{deployment.id}/status"
         before = deployment.abort
         deployment.abort = UNKNOWN
-        repeated = False
-        while True:
-            answer = await self.once("PUT", path, {"status": "aborted"}, kind="abort deployment")
-            if answer is not None:
-                break
-            repeated = True
-            await asyncio.sleep(PAUSE)
+        answer = await self.once("PUT", path, {"status": "aborted"}, kind="abort deployment")
+        repeated = answer is None
+        if answer is None:
+            answer = await self.call("PUT", path, {"status": "aborted"}, kind="abort deployment")
         if answer.status == 422:
             # It has finished: by itself, or by the first of the repeated calls.
             deployment.abort = UNKNOWN if repeated else before
@@ -359,6 +357,13 @@ class Keeping(SoakOperator):
         """Let the updates of silent devices fail after some seconds."""
         answer = await self.call("PUT", SETTINGS, {"device_timeout": seconds}, kind="save settings")
         self.expect(answer, 204, "saving settings")
+
+    async def register(self, url: str) -> None:
+        """Register a webhook."""
+        credentials = {"type": "http", "http": {"url": url}}
+        body = {"provider": "webhook", "scopes": ["deviceauth", "deployments"], "credentials": credentials}
+        answer = await self.call("POST", INTEGRATIONS, body, kind="register webhook")
+        self.expect(answer, 201, "registering a webhook")
 
     async def group(self, device: str, group: str) -> None:
         """Put a device into a group."""

@@ -22,6 +22,7 @@ from tests.soak.operators import GROUPS, Keeping, OperatorFailedError, Releasing
 from tests.soak.records import Ledger
 from tests.soak.serving import KILLS, Server
 from tests.soak.terminals import Connecting, Terminal
+from tests.support.receivers import Listener
 
 BEHAVIOURS: tuple[type[SoakDevice], ...] = (*UPDATING, Terminal)
 """The behaviours of devices, which have them in turn."""
@@ -32,6 +33,8 @@ KILLING = 2 / 3
 """The part of a run in which processes are killed. In the rest, their memory is measured."""
 REST = 240.0
 """Maximum seconds for the devices to finish what is open at the end."""
+LONGEST_ACT = 400.0
+"""Maximum seconds for an action of an operator: several calls, which are repeated while the server starts."""
 END = 30.0
 """Maximum seconds for the devices to stop."""
 ACT = 2.0
@@ -52,6 +55,8 @@ class Options:
     faults: float
     device_timeout: int = 0
     """Seconds of silence after which the server gives up a device's update; 0: never."""
+    webhook: bool = False
+    """Whether a webhook receives events. After a kill, the events wait until the dead worker's lease ends."""
     folder: Path | None = None
 
 
@@ -74,6 +79,7 @@ class Soak:
         self._console = console
         self._lives: set[asyncio.Task[None]] = set()
         self._devices: list[SoakDevice] = []
+        self._working = True
 
     @property
     def devices(self) -> list[SoakDevice]:
@@ -83,6 +89,9 @@ class Soak:
     async def run(self) -> Result:
         """Run, and compare."""
         async with AsyncExitStack() as running:
+            hook = running.enter_context(Listener()) if self.options.webhook else None
+            if hook is not None:
+                self.server.allow(hook.port)
             running.push_async_callback(self.server.stop)
             await self.server.start()
             facts = self.server.facts
@@ -107,13 +116,18 @@ class Soak:
             connecting = Connecting(self.ledger, self._devices, facts["url"], ca, user_rng)
             connecting.token = keeping.token
             running.push_async_callback(self._end_lives)
+            if hook is not None:
+                await keeping.register(hook.url)
             await self._begin(setup, keeping)
             await self._work(releasing, keeping, connecting)
             await self._come_to_rest(releasing)
+            await walking.settled(self.server.facts)
+            if self.options.kill_every:
+                # What is compared comes from the disk alone.
+                await self.server.kill("both")
             self._console.print(f"{self.ledger.now:6.0f} s  comparing")
-            await walking.settled(facts := self.server.facts)
-            result = await Comparison(setup, keeping, own, self.server.data).run()
-            walking.walk(facts, result)
+            result = await Comparison(setup, keeping, own, self.server.data).run(hook)
+            walking.walk(self.server.facts, result)
             return result
 
     def _add(self) -> SoakDevice:
@@ -156,18 +170,19 @@ class Soak:
     async def _work(self, *operators: Acting) -> None:
         """Everything at once, for the duration of the run."""
         self._world.faults = self.options.faults
-        loops = [asyncio.create_task(self._operate(operator)) for operator in operators]
-        loops += [asyncio.create_task(self._measure()), asyncio.create_task(self._progress())]
+        acting = [asyncio.create_task(self._operate(operator)) for operator in operators]
+        watching = [asyncio.create_task(self._measure()), asyncio.create_task(self._progress())]
         killing = asyncio.create_task(self._kill())
         seconds = self.options.minutes * 60
         try:
-            await asyncio.wait([*loops, killing], timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait([*acting, *watching, killing], timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            # A kill under way is finished, so that the server is there in the end.
-            await killing
-            for loop in loops:
-                loop.cancel()
-            ended = await asyncio.gather(*loops, return_exceptions=True)
+            self._working = False
+            # What has begun is finished: a change that is cancelled may have been made, or not.
+            await asyncio.gather(killing, *acting)
+            for task in watching:
+                task.cancel()
+            ended = await asyncio.gather(*watching, return_exceptions=True)
         self._world.faults = 0
         for error in ended:
             if isinstance(error, Exception):
@@ -175,11 +190,13 @@ class Soak:
 
     async def _operate(self, operator: Acting) -> None:
         rng = random.Random(f"{self.options.seed}/{operator.name}/times")
-        while True:
+        while self._working:
             try:
-                await operator.act()
+                await asyncio.wait_for(operator.act(), LONGEST_ACT)
             except OperatorFailedError:
                 continue  # already recorded
+            except TimeoutError:
+                self.ledger.problem(f"an action took more than {LONGEST_ACT:.0f} s", operator.name)
             await asyncio.sleep(ACT * self.options.pace * rng.uniform(0.5, 1.5))
 
     async def _kill(self) -> None:

@@ -94,6 +94,11 @@ class Server:
             raise RuntimeError("the server is not running")
         return self._life
 
+    def allow(self, port: int) -> None:
+        """Let the server send events to a port of this machine, from its next start on."""
+        os.environ["LAMPLIGHTER_OUTBOUND_NETWORKS"] = "127.0.0.0/8"
+        os.environ["LAMPLIGHTER_OUTBOUND_PORTS"] = str(port)
+
     async def start(self) -> None:
         """Start it; returns once it serves."""
         began = time.monotonic()

@@ -69,6 +69,7 @@ def _left(facts: Mapping[str, Any]) -> list[str]:
     """The keys of what the schedule still has to do: due entries, connections and sessions. At rest nothing is left."""
     dynamodb = _client(facts, "dynamodb")
     rows = [item["pk"] for item in _items(dynamodb, "deployments") if "due_sk" in item]
+    rows += [item["pk"] for item in _items(dynamodb, "integrations") if "due_sk" in item]
     links = _items(dynamodb, "deviceconnect")
     return rows + [item["pk"] for item in links if {"due_sk", "endpoint"} & set(item) and "ended" not in item]
 
