@@ -10,20 +10,32 @@ import time_machine
 
 from chalicelib import clock, limits
 from chalicelib.fleet import control, growth, parts
+from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory import service as inventory
 from chalicelib.inventory.rules.matching import Query
 from chalicelib.inventory.service import building
 from chalicelib.inventory.tables import changes
 from chalicelib.storage.keys import TenantId
+from chalicelib.tenantadm import service as tenantadm
 from infra import migrations
 from infra.migrations import v3
 from tests.inventory.fleet import fill
 from tests.support.probe import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.tenantadm.service import Tenant
 
 FROM = 3
+
+
+@pytest.fixture
+def tenant(server) -> Iterator[Tenant]:
+    """A tenant for which ``manage migrate`` in later tests has nothing to wait for."""
+    made = tenantadm.create_tenant("Acme")
+    yield made
+    control.ref(made.id).update([ControlItem.parts_from.remove()])
 
 
 @pytest.fixture(autouse=True)
