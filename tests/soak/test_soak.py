@@ -18,7 +18,7 @@ from tests.soak.walking import Walk
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHORT = ("--minutes=0.5", "--devices=14", "--pace=0.4", "--kill-every=9", "--seed=4")
+SHORT = ("--minutes=0.35", "--devices=14", "--pace=0.4", "--kill-every=7", "--seed=4")
 FAST = ("--device-timeout=0", "--no-webhook")
 """Without what would have to be waited for at the end: the schedule, and the leases of killed workers."""
 
