@@ -108,8 +108,11 @@ class Played:
 
 
 @contextmanager
-def at(number: int, fault: Fault, *, for_good: bool = False) -> Iterator[Played]:
-    """Simulate the failure at the ``number``-th matching request, from 1; ``for_good``: at all from there on."""
+def at(number: int, fault: Fault, *, for_good: bool = False, repeated: bool = False) -> Iterator[Played]:
+    """Simulate the failure at the ``number``-th matching request, from 1.
+
+    ``for_good``: at all from there on; ``repeated``: at each ``number``-th one.
+    """
     real = Pool.exchange
     so_far = Played()
 
@@ -122,6 +125,7 @@ def at(number: int, fault: Fault, *, for_good: bool = False) -> Iterator[Played]
             if meets := fault.meets(about):
                 so_far.met += 1
             plays = meets and (so_far.met >= number if for_good else so_far.met == number)
+            plays = plays or (meets and repeated and so_far.met % number == 0)
             so_far.played += plays
         return fault.play(about) if plays else about.send()
 
