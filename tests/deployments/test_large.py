@@ -8,8 +8,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.tables import counters
-from chalicelib.deployments.tables.items import counter_ref
+from chalicelib.deployments.tables.items import NEVER, counter_ref
 from chalicelib.fleet import control
 from chalicelib.fleet.parts import part_of
 from tests.deployments.test_preparing import fleet  # noqa: F401  # a fixture
@@ -43,7 +42,7 @@ def others_have_begun(tenant: Tenant, deployment: str, device: Device) -> None:
     """Create the counter of the device's part, as the first device of the part does, with more devices."""
     plan = plan_of(tenant, deployment)
     item = counter_ref(tenant.id, plan, part_of(device.id, plan.parts))
-    item.last, item.phases = counters.NEVER, [0] * len(plan.phases) or None
+    item.last, item.phases = NEVER, [0] * len(plan.phases) or None
     item.begun = -10  # the part has borrowed capacity, because its own share of a tiny phase may be 0
     item.save()
 

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.service import opening
 from chalicelib.deployments.service.schedule import running
-from chalicelib.deployments.tables import waiting
+from chalicelib.deployments.tables import due_items
 from chalicelib.deployments.tables.items import DeploymentItem, deployment_ref
 from chalicelib.storage import due
 from chalicelib.storage.keys import TenantId
@@ -37,7 +37,7 @@ def device(world: World, moment: Clock) -> Device:
 def opened(moment: Clock, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """Deployment and number of each phase that was recorded as open. Leftovers of other tests are processed first."""
     future = moment.time + timedelta(days=100_000)
-    while list(waiting.by(future, limit=1)):
+    while list(due_items.by(future, limit=1)):
         running.tick(future)
 
     seen: Opened = []

@@ -177,8 +177,8 @@ def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
         creates = counters.is_missing(failed) or (step.creates and counter is None)
         return replace(step, creates=creates, loan=capacity.borrow(change.tenant, plan, change.upto))
     if counters.is_missing(failed):
-        last = counters.last_of_part(plan, counters.number_of(plan, change.device_id))
-        return _completing(plan, Step(creates=True, completes=change.delta.finishes and last == 0))
+        completes = change.delta.finishes and counters.has_one_device(plan, change.device_id)
+        return _completing(plan, Step(creates=True, completes=completes))
     if counter is not None:
         # Either this write completes the counter, or it seemed to and another device has changed its status.
         completes = change.delta.finishes and counters.is_last(counter)

@@ -23,7 +23,6 @@ from chalicelib.deployments.tables.items import (
     deployment_pk,
     number_of,
     room_ref,
-    shard_of,
 )
 from chalicelib.storage.parallel import in_parallel
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action, Condition, Transaction
-
-__all__ = ["NEVER", "number_of", "shard_of"]
 
 Stored = dict[str, Any]
 """A stored item in DynamoDB's typed form, as a failed condition returns it."""
@@ -236,6 +233,11 @@ def _first(tenant: TenantId, plan: Plan, number: int, delta: Delta, step: Step) 
 def last_of_part(plan: Plan, part: int) -> int:
     """``last`` of the counter item of a part."""
     return NEVER if plan.part_sizes is None else plan.part_sizes[part] - 1
+
+
+def has_one_device(plan: Plan, device_id: str) -> bool:
+    """Whether a device is the only target in its part of a large deployment."""
+    return last_of_part(plan, number_of(plan, device_id)) == 0
 
 
 def count_begun(tx: Transaction, tenant: TenantId, plan: Plan, upto: int, loan: Loan | None) -> None:

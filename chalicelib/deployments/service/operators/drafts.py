@@ -19,6 +19,7 @@ from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import events, opening, plans, preparing
 from chalicelib.deployments.service.changes import ATTEMPTS
 from chalicelib.deployments.tables import counters, deployments, heads
+from chalicelib.deployments.tables.items import NEVER, shard_of
 from chalicelib.errors import Conflict, Unavailable, Unprocessable
 from chalicelib.fleet import control, switches
 from chalicelib.fleet import heads as fleet_heads
@@ -194,9 +195,9 @@ def _last_of_counters(draft: Draft) -> list[int]:
         # The devices are not known in advance, so only a single item can recognise the last one.
         return [plan.most - 1]
     if plan.dynamic:
-        return [counters.NEVER] * _shards(plan.initial or 0)
+        return [NEVER] * _shards(plan.initial or 0)
     shards = _shards(len(draft.targets))
-    counted = Counter(counters.shard_of(device_id, shards) for device_id in draft.targets)
+    counted = Counter(shard_of(device_id, shards) for device_id in draft.targets)
     return [counted[shard] - 1 for shard in range(shards)]
 
 

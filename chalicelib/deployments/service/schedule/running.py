@@ -13,14 +13,14 @@ from chalicelib.deployments.rules import phases
 from chalicelib.deployments.rules.deployment import Deployment
 from chalicelib.deployments.service import changes, opening, plans, preparing
 from chalicelib.deployments.service.schedule import finishing, timeouts
-from chalicelib.deployments.tables import deployments, rows, waiting
+from chalicelib.deployments.tables import deployments, due_items, rows
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.deployments.tables.waiting import Due
+    from chalicelib.deployments.tables.due_items import Due
     from chalicelib.storage.keys import TenantId
 
 _AT_ONCE = 100
@@ -31,7 +31,7 @@ _AGAIN = timedelta(minutes=5)
 
 def tick(now: datetime) -> None:
     """Handle what is due. A failure of one item does not keep others from being handled."""
-    for each in waiting.by(now, limit=_AT_ONCE):
+    for each in due_items.by(now, limit=_AT_ONCE):
         try:
             _work_off(each, now)
         except ConditionFailed:
