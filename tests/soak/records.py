@@ -87,8 +87,10 @@ class Ledger:
         self.calls: Counter[tuple[str, str]] = Counter()
         """By kind and outcome: ``2xx``, ``4xx``, ``5xx``, ``none``."""
         self.faults: Counter[str] = Counter()
+        self.busy = False
+        """Whether all devices and operators make calls."""
         self.longest_outage = 0.0
-        """The longest time in seconds without an answer to any call, while calls were failing."""
+        """The longest time in seconds, while they did, without an answer to any call."""
         self.recent: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=RECENT))
         self.reports: defaultdict[tuple[str, str], list[Report]] = defaultdict(list)
         """By deployment and device."""
@@ -113,9 +115,9 @@ class Ledger:
         self.calls[kind, outcome] += 1
         self.recent[who].append(f"{self.now:8.2f} s  {detail} -> {outcome}")
         if outcome in {"2xx", "4xx"}:
+            if self.busy:
+                self.longest_outage = max(self.longest_outage, moment - self._answered)
             self._answered = moment
-        elif outcome != "cut":
-            self.longest_outage = max(self.longest_outage, moment - self._answered)
 
     def problem(self, what: str, who: str = "") -> None:
         """Record something that must not happen."""

@@ -169,7 +169,7 @@ class Soak:
 
     async def _work(self, *operators: Acting) -> None:
         """Everything at once, for the duration of the run."""
-        self._world.faults = self.options.faults
+        self._world.faults, self.ledger.busy = self.options.faults, True
         acting = [asyncio.create_task(self._operate(operator)) for operator in operators]
         watching = [asyncio.create_task(self._measure()), asyncio.create_task(self._progress())]
         killing = asyncio.create_task(self._kill())
@@ -183,7 +183,7 @@ class Soak:
             for task in watching:
                 task.cancel()
             ended = await asyncio.gather(*watching, return_exceptions=True)
-        self._world.faults = 0
+        self._world.faults, self.ledger.busy = 0, False
         for error in ended:
             if isinstance(error, Exception):
                 raise error
