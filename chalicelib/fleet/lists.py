@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from heapq import merge
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.fleet import control, parts
 from chalicelib.storage import keys
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from chalicelib.storage.indexes import ListIndex, M
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Condition
+
+
+_MANY: Final = 500
+"""Rows of parts that were read together after which only one part is read at a time."""
 
 
 def partition(tenant: TenantId, device_id: str) -> str:
@@ -76,9 +80,10 @@ def _from_parts(tenant: TenantId, index: ListIndex[M], within: Condition | None,
     at_once = 1
     while waiting:
         now, waiting = waiting[:at_once], waiting[at_once:]
-        for rows in in_parallel(lambda part: list(index.query(part, within, limit=most)), now):
-            yield from rows
-        at_once *= 2
+        found = in_parallel(lambda part: list(index.query(part, within, limit=most)), now)
+        yield from chain.from_iterable(found)
+        # The rows are in memory: parts with many are read one by one, for a page far down the list.
+        at_once = 1 if sum(map(len, found)) > _MANY else 2 * at_once
 
 
 def _without_repeats(rows: Iterator[M]) -> Iterator[M]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
@@ -11,7 +11,7 @@ import time_machine
 from chalicelib import clock, limits
 from chalicelib.devauth import service as devauth
 from chalicelib.devauth.tables import DeviceItem
-from chalicelib.fleet import control, parts
+from chalicelib.fleet import control, lists, parts
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory import service as inventory
 from chalicelib.inventory.rules.matching import Query, SortKey
@@ -89,6 +89,22 @@ def test_a_list_with_few_devices_reads_more_parts_each_time(http, tenant, warm) 
     with counted() as cost:
         assert [device.id for device in devauth.listed(tenant.id, ["accepted"], 0, 20, None)] == [only]
     assert cost.calls == ["Query"] * (1 + parts.LARGE)
+
+
+def test_parts_with_many_devices_are_read_one_by_one(http, tenant, warm, monkeypatch) -> None:
+    control.ref(tenant.id).update([ControlItem.parts.set(4)])
+    control.forget(tenant.id)
+    ids = sorted(accepted(http, tenant, 6))
+    monkeypatch.setattr(lists, "_MANY", -1)
+    together: list[int] = []
+
+    def noted(function: Any, items: Any) -> Any:
+        together.append(len(items))
+        return in_parallel(function, items)
+
+    monkeypatch.setattr(lists, "in_parallel", noted)
+    assert [device.id for device in devauth.listed(tenant.id, ["accepted"], 0, 20, None)] == ids
+    assert together == [1] * 4
 
 
 def test_parallel_reads_keep_their_order_and_raise_what_failed() -> None:
