@@ -18,11 +18,13 @@ from chalicelib.fleet import control, parts
 from chalicelib.fleet.tables import ControlItem
 from tests.deployments.test_crashes import consistent
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
+from tests.roles.test_roles import ROLES, role, scoped
 from tests.support.crashes import each_crash
 
 if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
+    from tests.conftest import SignIn
     from tests.simulator.device import Device
     from tests.support.time import Clock
 
@@ -169,6 +171,56 @@ def test_phases_divide_the_devices_that_were_found(
     for device in (*fleet, *more):
         serves(device.poll(), deployment)
     assert [phase["device_count"] for phase in world.show(deployment)["phases"]] == [3, 3]
+
+
+def test_devices_that_are_withdrawn_meanwhile_count_as_ended(
+    world: World, fleet: list[Device], server: LocalServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, aborted, *others = fleet
+    ready = preparing._open
+
+    def late(*args) -> bool:
+        """Withdraw two devices after the targets were listed."""
+        assert world.api.delete(f"{DEVAUTH}/{gone.id}").status_code == 204
+        assert world.api.delete(f"{DEPLOYMENTS}/devices/{aborted.id}").status_code == 204
+        monkeypatch.setattr(preparing, "_open", ready)
+        server.workers.queues = [each for each in server.workers.queues if each.name == "decommissions"]
+        server.drain()
+        return ready(*args)
+
+    deployment = world.deploy("two")
+    monkeypatch.setattr(server.workers, "queues", server.workers.queues)
+    monkeypatch.setattr(preparing, "_open", late)
+    preparing.prepare(tenant.id, deployment)
+
+    assert world.numbers(deployment) == {"pending": 2, "decommissioned": 1, "aborted": 1}
+    serves_nothing(aborted.poll())
+    for device in others:
+        serves(device.poll(), deployment)
+        device.report(deployment, "success")
+    assert consistent(world, deployment)["status"] == "finished"
+    preparing.prepare(tenant.id, deployment)  # as a repeated message does
+    assert world.numbers(deployment) == {"success": 2, "decommissioned": 1, "aborted": 1}
+
+
+def test_what_needs_the_targets_works_before_they_are_listed(
+    world: World, fleet: list[Device], server: LocalServer, sign_in: SignIn, tenant: Tenant
+) -> None:
+    deployment = world.deploy("two")
+    every = [device.id for device in fleet]
+    group = "/api/management/v1/inventory/groups/mine/devices"
+    assert world.api.patch(group, json=every).is_success
+    assert world.api.post(ROLES, json=role("mine", scoped("DeployToDevices", "mine"))).status_code == 201
+    user = sign_in(tenant, "mine")
+
+    assert world.api.get(f"{DEPLOYMENTS}/{deployment}/device_list").json() == []
+    assert world.api.get(f"{DEPLOYMENTS}/{deployment}/devices").json() == []
+    found = world.api.get(DEPLOYMENTS, params={"search": fleet[0].id})
+    assert (found.status_code, found.json()) == (200, [])
+    # Whether all its devices are in the group is not known yet.
+    assert user.get(f"{DEPLOYMENTS}/{deployment}").status_code in {403, 404}
+    server.drain()
+    assert user.get(f"{DEPLOYMENTS}/{deployment}").status_code == 200
 
 
 def test_without_devices_it_is_aborted(world: World, fleet: list[Device], server: LocalServer) -> None:

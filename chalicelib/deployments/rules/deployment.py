@@ -82,6 +82,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the number of devices that may begin is limited at some time."""
         return len(self.phases) > 1 or self.most is not None
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether its fixed targets are known: those of a large deployment are not while it is prepared."""
+        return not self.parts or self.dynamic or self.part_sizes is not None
+
     def capacity(self, phase: int | None) -> int | None:
         """The number of devices that may have begun, if ``phase`` is the last open one; None: no limit.
 

@@ -86,6 +86,18 @@ def begin(tenant: TenantId, plan: Plan, head: DeviceHead, start: Start, now: dat
         changes.commit(again, now)
 
 
+def withdraw(tenant: TenantId, plan: Plan, device_id: str, status: Status, now: datetime) -> None:
+    """Create a row with a final status for a device whose head may be gone. If it is not, a poll takes up the row.
+
+    Raises:
+        Lost: the device has a row.
+        Withdrawn: the deployment was aborted.
+        Unavailable: other writers won the race too often.
+    """
+    row = _new_row(plan, device_id, Start(status), now)
+    changes.commit(Change(tenant, plan, device_id, before=None, after=status, new_row=row), now)
+
+
 def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: Status, now: datetime) -> None:
     """End a device's active row with a final status that the device did not report.
 

@@ -68,11 +68,15 @@ def keep(tenant: TenantId, deployment: Deployment) -> Plan:
 
 def includes(tenant: TenantId, plan: Plan, device_id: str) -> bool:
     """Whether a device is one of the fixed targets: at most one read, of the part that contains the device."""
+    if not plan.is_listed:
+        return False
     return device_id in _part(tenant, plan, part_of(device_id, plan.parts) if plan.parts else _WHOLE)
 
 
 def targets(tenant: TenantId, plan: Plan) -> Iterator[str]:
-    """All fixed targets, in the order of their ids."""
+    """All fixed targets, in the order of their ids; none while they are being listed."""
+    if not plan.is_listed:
+        return iter(())
     if plan.part_sizes is not None:
         return iter(Targets.plain(s3.get(targets_key(tenant, plan))))
     return iter(_part(tenant, plan, _WHOLE))

@@ -5,6 +5,7 @@
 | ``T#t#P#<deployment>`` | ``DEPLOYMENT`` | the deployment |
 | ``T#t#P#<deployment>`` | ``CONFIGURATION`` | the configuration of a configuration deployment |
 | ``T#t#P#<deployment>`` | ``TARGETS`` | its fixed targets; few are in the deployment, many in the bucket |
+| ``T#t#P#<deployment>`` | ``WITHDRAWN#<device>`` | a device that was withdrawn while its targets were being listed |
 | ``T#t#P#<deployment>`` | ``ROOM`` | number of devices that have begun, in a deployment that limits it |
 | ``T#t#P#<deployment>`` | ``COUNTER#<n>`` | counters of the devices whose id's hash is n |
 | ``T#t#P#<deployment>`` | ``ROW#<device>`` | a device's row, from its first poll on |

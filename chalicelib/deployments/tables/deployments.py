@@ -9,12 +9,14 @@ import msgspec
 from chalicelib.deployments.rules.deployment import CONFIGURATION, Deployment, Plan, Preparing
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.statistics import Counts
+from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.tables.items import (
     ActiveItem,
     ConfigurationItem,
     CountsItem,
     DeploymentItem,
     TargetsItem,
+    WithdrawnItem,
     active_ref,
     configuration_ref,
     counts_ref,
@@ -216,6 +218,20 @@ def open_prepared(
 def _is_preparing() -> Condition:
     is_preparing: Condition = DeploymentItem.preparing.exists() & DeploymentItem.finished.does_not_exist()
     return is_preparing
+
+
+def withdraw(tenant: TenantId, deployment: str, device_id: str, status: Status) -> None:
+    """Record that a device must get a final status once the targets of a deployment are listed, if it is one."""
+    item = WithdrawnItem(deployment_pk(tenant, deployment), keys.sort("WITHDRAWN", device_id))
+    item.status = str(status)
+    item.save()
+
+
+def withdrawn(tenant: TenantId, deployment: str) -> list[tuple[str, Status]]:
+    """The devices recorded by :func:`withdraw` with their statuses (strongly consistent)."""
+    prefix = WithdrawnItem.sk.startswith("WITHDRAWN#")
+    found = WithdrawnItem.query(deployment_pk(tenant, deployment), prefix, consistent_read=True)
+    return [(keys.last_part(item.sk), Status(item.status)) for item in found]
 
 
 def complete_counter(tx: Transaction, tenant: TenantId, plan: Plan) -> None:

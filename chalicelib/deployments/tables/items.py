@@ -121,6 +121,13 @@ class ConfigurationItem(DeploymentsItem):
     configuration = BlobAttribute(default=dict)
 
 
+class WithdrawnItem(DeploymentsItem):
+    """A device that was withdrawn while the targets of a large deployment were being listed."""
+
+    status = UnicodeAttribute()
+    """The status that its row gets."""
+
+
 NEVER: Final = 10**12
 """``last`` of the counters of a deployment that does not finish by itself."""
 

@@ -51,6 +51,11 @@ def device_gone(tenant: TenantId, device_id: str) -> None:
 
 
 def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
+    if control.get(tenant).parts > 1:
+        # First, so that a deployment whose preparation ends meanwhile is found below.
+        for each in deployments.of_tenant(tenant, is_open=True, newest_first=True):
+            if each.preparing is not None:
+                deployments.withdraw(tenant, each.id, device_id, status)
     # Each iteration takes the device out of one deployment; the bound exceeds the number that can be open at once.
     lost = 0
     while lost < ATTEMPTS:

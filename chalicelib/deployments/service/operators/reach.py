@@ -53,10 +53,10 @@ class Reach:
             return False
         if scope.groups is None:
             return True
-        if plan.dynamic:
-            return False  # its filter may take any device
         if plan.groups:
             return not scope.groups.isdisjoint(plan.groups)
+        if plan.dynamic or not plan.is_listed:
+            return False  # it may be for any device
         if self._once and plan.size <= _FEW:
             targets = list(plans.targets(self._tenant, plan))
             return len(devices_within(self._tenant, targets, scope.groups)) == len(targets)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,8 @@ from msgspec.structs import replace
 from chalicelib import clock
 from chalicelib.aws import s3
 from chalicelib.deployments.rules import phases
-from chalicelib.deployments.service import changes, opening, plans
+from chalicelib.deployments.service import beginning, changes, opening, plans
+from chalicelib.deployments.service.changes import Lost, Withdrawn
 from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest
 from chalicelib.fleet import control, membership
@@ -41,14 +43,21 @@ _AT_ONCE: Final = 10_000
 def prepare(tenant: TenantId, deployment: str) -> None:
     """List the targets of a deployment, and let polls see it. Nothing happens if it is not being prepared any more."""
     stored = deployments.find(tenant, deployment)
-    if stored is None or not stored.is_open or stored.preparing is None:
+    if stored is None or not stored.is_open:
         return
-    plan = replace(stored.plan, targets_object=str(uuid.uuid4()))
-    listed = _list(tenant, plan, stored.preparing)
+    if stored.preparing is not None:
+        _prepare(tenant, stored.plan, stored.preparing)
+    # Also if another run, which may have died since, has ended the preparation.
+    _withdraw(tenant, deployment)
+
+
+def _prepare(tenant: TenantId, unlisted: Plan, preparing: Preparing) -> None:
+    plan = replace(unlisted, targets_object=str(uuid.uuid4()))
+    listed = _list(tenant, plan, preparing)
     if listed is None:
         return
     sizes, written = listed
-    plan = replace(plan, size=sum(sizes), part_sizes=sizes, phases=_phases(plan, stored.preparing, sum(sizes)))
+    plan = replace(plan, size=sum(sizes), part_sizes=sizes, phases=_phases(plan, preparing, sum(sizes)))
     if not _open(tenant, plan):
         s3.delete(written.key, written.version)
 
@@ -103,3 +112,15 @@ def _open(tenant: TenantId, plan: Plan) -> bool:
     tx.commit()
     control.forget(tenant)
     return True
+
+
+def _withdraw(tenant: TenantId, deployment: str) -> None:
+    """Give devices that were withdrawn during the preparation their final status, or the deployment would never end."""
+    plan, now = plans.get(tenant, deployment), clock.now()
+    if plan is None or not plan.is_listed:
+        return
+    for device_id, status in deployments.withdrawn(tenant, deployment):
+        if not plans.includes(tenant, plan, device_id):
+            continue
+        with suppress(Lost, Withdrawn):  # it has a row already, or the deployment was aborted
+            beginning.withdraw(tenant, plan, device_id, status, now)
