@@ -154,10 +154,10 @@ def statuses_of_members(tenant: TenantId, groups: Iterable[str]) -> dict[str, st
     return read() if len(wanted) <= 1 else settled(read, frozenset)
 
 
-def accepted_devices(tenant: TenantId) -> Iterator[str]:
-    """Ids of all accepted devices, sorted. A megabyte of rows of each partition is in memory at a time."""
+def accepted_devices(tenant: TenantId, *, at_once: int | None = None) -> Iterator[str]:
+    """Ids of all accepted devices, sorted. ``at_once``: rows of each partition in memory; None: a megabyte."""
     partitions = (keys.partition(tenant, "R", f"{part:x}") for part in range(_SHARDS))
-    rows = (RosterItem.query(partition, consistent_read=True) for partition in partitions)
+    rows = (RosterItem.query(partition, consistent_read=True, page_size=at_once) for partition in partitions)
     return heapq.merge(*((keys.last_part(row.sk) for row in found) for found in rows))
 
 

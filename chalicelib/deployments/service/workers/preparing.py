@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 10_000
 """The number of devices after which progress is recorded."""
+_PAGE: Final = 2_000
+"""Rows that are read at a time from each partition of the roster, to bound the memory."""
 
 
 def prepare(tenant: TenantId, deployment: str) -> None:
@@ -79,7 +81,7 @@ def _list(tenant: TenantId, plan: Plan, preparing: Preparing) -> tuple[list[int]
 def _devices(tenant: TenantId, preparing: Preparing) -> Iterator[str]:
     """The ids of the devices, sorted."""
     if preparing.group is None:
-        return membership.accepted_devices(tenant)
+        return membership.accepted_devices(tenant, at_once=_PAGE)
     return membership.group_members(tenant, preparing.group, status=ACCEPTED)
 
 
