@@ -157,7 +157,8 @@ class Ledger:
             stored = "pending" if again else report.status
             before = possible | silent
             if report.outcome == REFUSED:
-                possible = {"aborted"}
+                # A device that the server had given up before the abort stays a failure.
+                possible = {"aborted"} | (before & FINAL)
             elif report.outcome == UNKNOWN:
                 possible = before | {stored}
             elif stored not in FINAL:

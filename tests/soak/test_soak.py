@@ -66,6 +66,9 @@ def test_a_device_may_have_failed_while_it_was_silent() -> None:
     ):
         ledger.reporting("d", "device", status).outcome = ACKNOWLEDGED
         assert ledger.allowed(deployment, "device") == allowed
+    deployment.abort = ACKNOWLEDGED
+    ledger.reporting("d", "other", "installing").outcome = REFUSED
+    assert ledger.allowed(deployment, "other") == {"aborted", "failure"}
 
 
 def test_the_walk_notices_orphans_and_wrong_counters() -> None:
