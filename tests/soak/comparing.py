@@ -18,7 +18,8 @@ from infra.paths import ROOT
 from tests.simulator.client import Client
 from tests.simulator.management import ARTIFACTS, DEPLOYMENTS, DEVICES
 from tests.soak.devices import SITES, TYPES, SoakDevice
-from tests.soak.operators import INVENTORY, Keeping, Setup
+from tests.soak.keeping import Keeping
+from tests.soak.operators import INVENTORY, Setup
 from tests.soak.records import ACKNOWLEDGED, FINAL, Deployment, Disagreement
 from tests.support.receivers import Listener, Received
 

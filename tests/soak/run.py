@@ -17,8 +17,9 @@ from tests.soak import walking
 from tests.soak.comparing import Comparison, Result
 from tests.soak.devices import BEHAVIOURS as UPDATING
 from tests.soak.devices import SITES, SoakDevice, World
+from tests.soak.keeping import Keeping
 from tests.soak.network import Proxy
-from tests.soak.operators import GROUPS, Keeping, OperatorFailedError, Releasing, Setup
+from tests.soak.operators import GROUPS, OperatorFailedError, Releasing, Setup
 from tests.soak.records import Ledger
 from tests.soak.serving import KILLS, Server
 from tests.soak.terminals import Connecting, Terminal
