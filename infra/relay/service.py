@@ -53,6 +53,10 @@ class Service:
             self._open[task] = send if scope["type"] == "websocket" else None
             try:
                 await self._relay(scope, receive, send)
+            except asyncio.CancelledError:
+                # The ASGI server would log it as an error of each websocket that `drain` has ended.
+                if not self._leaving:
+                    raise
             finally:
                 del self._open[task]
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from typing import Self
 
 import httpx2
@@ -30,8 +31,9 @@ class RelayProcess:
             "RELAY_NOTICE": "0",
             "RELAY_SPREAD": "0",
         }
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "infra.relay"], cwd=ROOT, env=os.environ | env | settings
+            [sys.executable, "-m", "infra.relay"], cwd=ROOT, env=os.environ | env | settings, stderr=self._errors
         )
 
     @property
@@ -56,6 +58,11 @@ class RelayProcess:
         self._process.kill()
         self._process.wait(30)
 
+    def errors(self) -> str:
+        """What it has written to its standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read().decode()
+
     def __enter__(self) -> Self:
         until("the relay serves", lambda: self.health() == 200)
         return self
@@ -63,3 +70,5 @@ class RelayProcess:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.kill()
+        sys.stderr.write(self.errors())
+        self._errors.close()

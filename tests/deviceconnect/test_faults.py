@@ -57,6 +57,7 @@ def test_a_relay_that_shuts_down(server, tenant, api, device, token, own_relay):
         _, code = hear_all(user)
         fake.join()
     assert code == 1012
+    assert "Traceback" not in own_relay.errors()
     until("the device is known to have gone", lambda: state(api, device) == "disconnected")
     until("the session has ended", lambda: running(server, tenant.id, device) == 0)
 
