@@ -131,10 +131,33 @@ def test_an_active_row_is_resumed(asked: str | None, expected: Resumption) -> No
     assert decision.resume(current, "now") is expected
 
 
-@given(upto=st.integers(0, 10**6), sizes=st.lists(st.integers(0, 5000), min_size=1, max_size=256).filter(any))
-def test_shares_of_parts_are_the_whole_and_proportional(upto: int, sizes: list[int]) -> None:
-    shares = [phases.share(upto, part, sizes) for part in range(len(sizes))]
+@given(
+    bounds=st.lists(st.integers(0, 10**6), min_size=1, max_size=20).map(sorted),
+    sizes=st.lists(st.integers(0, 5000), min_size=1, max_size=256).filter(any),
+)
+def test_shares_of_parts_are_the_whole_and_proportional(bounds: list[int], sizes: list[int]) -> None:
+    shares = [phases.share(bounds, part, sizes) for part in range(len(sizes))]
 
-    assert sum(shares) == upto
+    assert sum(shares) == bounds[-1]
     for share, size in zip(shares, sizes, strict=True):
-        assert abs(share - upto * size / sum(sizes)) < 1
+        assert abs(share - bounds[-1] * size / sum(sizes)) < len(bounds)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 50), min_size=4, max_size=4).filter(any),
+    uptos=st.lists(st.integers(1, 200), min_size=2, max_size=6, unique=True).map(sorted),
+    most=st.integers(0, 150),
+)
+def test_a_share_never_decreases_from_phase_to_phase(sizes: list[int], uptos: list[int], most: int) -> None:
+    planned = (*(Phase(PAST, upto=upto) for upto in uptos), Phase(PAST))
+    about: dict[str, Any] = {"dynamic": True, "size": most} if most else {"part_sizes": sizes}
+    large = plan(parts=4, phases=planned, **about)
+    before = [0] * 4
+    for phase in range(len(planned)):
+        upto = large.capacity(phase)
+        if upto is None:
+            continue
+        shares = [large.share(part, upto) for part in range(4)]
+        assert sum(shares) == upto
+        assert all(share >= earlier for share, earlier in zip(shares, before, strict=True))
+        before = shares

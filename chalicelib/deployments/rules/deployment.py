@@ -98,9 +98,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def share(self, part: int, upto: int) -> int:
         """How many of ``upto`` devices may begin in one part of a large deployment.
 
-        Without fixed targets, parts are taken to be equal, since ids are random.
+        ``upto`` is the :meth:`capacity` of a phase. Without fixed targets, parts are taken to be equal, since ids are
+        random.
         """
-        return phases.share(upto, part, self.part_sizes or [1] * self.parts)
+        earlier = {bound for phase in range(len(self.phases)) if (bound := self.capacity(phase)) and bound < upto}
+        return phases.share(sorted({*earlier, upto}), part, self.part_sizes or [1] * self.parts)
 
 
 class Preparing(msgspec.Struct, frozen=True, kw_only=True):

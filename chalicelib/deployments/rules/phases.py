@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -160,10 +161,19 @@ def opened(phases: Sequence[Phase], now: datetime) -> int:
     return sum(phase.start <= now for phase in phases)
 
 
-def share(upto: int, part: int, sizes: Sequence[int]) -> int:
-    """How many of ``upto`` devices may begin in one part of a large deployment.
+def share(bounds: Sequence[int], part: int, sizes: Sequence[int]) -> int:
+    """How many devices may begin in one part of a large deployment.
 
-    The shares are proportional to the sizes of the parts, and ``upto`` together.
+    The shares of all parts are the last bound together, and proportional to the sizes of the parts. Each step from one
+    bound to the next is divided on its own: so a share never decreases from one bound to the next, and a part can't
+    have more devices than its share.
+
+    Args:
+        bounds: how many devices may have begun in the deployment by the end of each phase up to now, ascending.
+        part: the part.
+        sizes: the sizes of all parts.
     """
-    before, whole = sum(sizes[:part]), sum(sizes)
-    return upto * (before + sizes[part]) // whole - upto * before // whole
+    start, whole = sum(sizes[:part]), sum(sizes)
+    end = start + sizes[part]
+    steps = (after - before for before, after in pairwise([0, *bounds]))
+    return sum(step * end // whole - step * start // whole for step in steps)

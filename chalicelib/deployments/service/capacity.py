@@ -7,15 +7,21 @@ from the one that has most left, which happens only towards the end of a phase, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.cache import Store
 from chalicelib.deployments.tables import counters
+from chalicelib.deployments.tables.counters import Loan
+from chalicelib.errors import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chalicelib.deployments.rules.deployment import Plan
-    from chalicelib.deployments.tables.counters import Loan
     from chalicelib.storage.keys import TenantId
+
+_READS: Final = 12
+"""How often all parts are read until two reads in a row agree that none has capacity left."""
 
 
 class Full(Exception):  # not an error: the expected end of a race for the last capacity
@@ -23,15 +29,29 @@ class Full(Exception):  # not an error: the expected end of a race for the last 
 
 
 def borrow(tenant: TenantId, plan: Plan, upto: int) -> Loan:
-    """Capacity from another part of a large deployment of which ``upto`` devices may have begun.
+    """Half of the capacity of the part that has most left, if ``upto`` devices may have begun in a large deployment.
 
     Raises:
         Full: no part has any left.
+        Unavailable: the parts changed too often meanwhile.
     """
-    loan = counters.find_loan(tenant, plan, upto)
-    if loan is None:
-        raise Full
-    return loan
+    before: dict[int, int] | None = None
+    for _ in range(_READS):
+        begun = counters.begun_by_part(tenant, plan)
+        loan = _find(plan, upto, begun)
+        if loan is not None:
+            return loan
+        # Capacity that moves from one part to another one between their reads is in neither.
+        if begun == before:
+            raise Full
+        before = begun
+    raise Unavailable(retry_after=1)
+
+
+def _find(plan: Plan, upto: int, begun: Mapping[int, int]) -> Loan | None:
+    left = [plan.share(part, upto) - begun.get(part, 0) for part in range(plan.parts)]
+    donor = left.index(max(left))
+    return Loan(-(-left[donor] // 2), donor, creates=donor not in begun) if left[donor] > 0 else None
 
 
 _reached: Store[tuple[str, str], int] = Store()

@@ -98,16 +98,9 @@ def read_begun(tenant: TenantId, plans: Iterable[Plan]) -> dict[str, int]:
     }
 
 
-def find_loan(tenant: TenantId, plan: Plan, upto: int) -> Loan | None:
-    """Half of the capacity of the part that has most left, if ``upto`` devices may begin; None: no part has any."""
-    found = _parts(tenant, plan)
-
-    def left(part: int) -> int:
-        return plan.share(part, upto) - (found[part].begun if part in found else 0)
-
-    donor = max(range(plan.parts), key=left)
-    number = -(-left(donor) // 2)
-    return Loan(number, donor, creates=donor not in found) if number > 0 else None
+def begun_by_part(tenant: TenantId, plan: Plan) -> dict[int, int]:
+    """``begun`` of each part of a large deployment that has a counter item (each strongly consistent)."""
+    return {part: item.begun for part, item in _parts(tenant, plan).items()}
 
 
 # --- writes ---------------------------------------------------------------------------------------
