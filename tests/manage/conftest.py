@@ -29,7 +29,7 @@ def run(environment: dict[str, str], *words: str, typed: str = "") -> subprocess
         input=typed,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
