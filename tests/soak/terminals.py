@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -106,9 +107,13 @@ class Connecting:
 
         Raises:
             ConnectionAbortedError: the session has ended.
+            TimeoutError: only pings arrive.
         """
         output = b""
+        end = time.monotonic() + 3 * HEARD
         while len(output) < size:
+            if time.monotonic() > end:
+                raise TimeoutError
             message = hear(session, HEARD)
             if message.typ == "stop":
                 raise ConnectionAbortedError
