@@ -15,8 +15,6 @@ from chalicelib.deployments.tables.counters import Loan
 from chalicelib.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.storage.keys import TenantId
 
@@ -28,8 +26,10 @@ class Full(Exception):  # not an error: the expected end of a race for the last 
     """The deployment has no capacity for another device at present; nothing was written."""
 
 
-def borrow(tenant: TenantId, plan: Plan, upto: int) -> Loan:
-    """Half of the capacity of the part that has most left, if ``upto`` devices may have begun in a large deployment.
+def borrow(tenant: TenantId, plan: Plan, part: int, upto: int) -> Loan | None:
+    """Capacity for a part of a large deployment, if ``upto`` devices may begin: half of what the part with most has.
+
+    None: the part has capacity of its own again, because another device has borrowed more than it needed.
 
     Raises:
         Full: no part has any left.
@@ -38,20 +38,17 @@ def borrow(tenant: TenantId, plan: Plan, upto: int) -> Loan:
     before: dict[int, int] | None = None
     for _ in range(_READS):
         begun = counters.begun_by_part(tenant, plan)
-        loan = _find(plan, upto, begun)
-        if loan is not None:
-            return loan
+        left = [plan.share(each, upto) - begun.get(each, 0) for each in range(plan.parts)]
+        if left[part] > 0:
+            return None
+        donor = left.index(max(left))
+        if left[donor] > 0:
+            return Loan(-(-left[donor] // 2), donor, creates=donor not in begun)
         # Capacity that moves from one part to another one between their reads is in neither.
         if begun == before:
             raise Full
         before = begun
     raise Unavailable(retry_after=1)
-
-
-def _find(plan: Plan, upto: int, begun: Mapping[int, int]) -> Loan | None:
-    left = [plan.share(part, upto) - begun.get(part, 0) for part in range(plan.parts)]
-    donor = left.index(max(left))
-    return Loan(-(-left[donor] // 2), donor, creates=donor not in begun) if left[donor] > 0 else None
 
 
 _reached: Store[tuple[str, str], int] = Store()

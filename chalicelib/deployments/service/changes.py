@@ -24,6 +24,7 @@ from chalicelib.deployments.service.capacity import Full
 from chalicelib.deployments.tables import counters, deployments, heads, rows
 from chalicelib.deployments.tables.counters import Delta, Step
 from chalicelib.deployments.tables.heads import HeadChange
+from chalicelib.deployments.tables.items import number_of
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
 from chalicelib.observability import Metric, count
@@ -175,7 +176,8 @@ def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
         raise Withdrawn from failure
     if plan.parts and change.upto is not None and _needs_loan(change, change.upto, failed):
         creates = counters.is_missing(failed) or (step.creates and counter is None)
-        return replace(step, creates=creates, loan=capacity.borrow(change.tenant, plan, change.upto))
+        part = number_of(plan, change.device_id)
+        return replace(step, creates=creates, loan=capacity.borrow(change.tenant, plan, part, change.upto))
     if counters.is_missing(failed):
         completes = change.delta.finishes and counters.has_one_device(plan, change.device_id)
         return _completing(plan, Step(creates=True, completes=completes))
