@@ -192,7 +192,7 @@ def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
 
 
 def _needs_loan(change: Change, upto: int, failed: Mapping[str, counters.Stored | None]) -> bool:
-    """Whether an attempt failed because the device's part has used its share, or another part what it had lent."""
+    """Whether an attempt failed because the part has used its share, or because the lending part has less by now."""
     if "room" in failed:
         return True
     counter = failed.get("counter")

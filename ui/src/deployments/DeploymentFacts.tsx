@@ -31,7 +31,7 @@ export function DeploymentFacts({ deployment, onControl }: { deployment: Deploym
           ["Devices", devices],
           preparing !== undefined && isBeingPrepared(deployment) && [
             "Preparing",
-            `${format.number(preparing.found)} of about ${format.count(preparing.expected, "device")} listed; devices get it once all are`,
+            `${format.number(preparing.found)} of about ${format.count(preparing.expected, "device")} listed. No device gets it before all are listed.`,
           ],
           ["Created", <Time at={deployment.created} absolute />],
           deployment.phases?.[0] && ["Starts", <Time at={deployment.phases[0].start_ts} absolute />],
