@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +27,14 @@ from rich.console import Console
 
 from tests.bench.numbers import ROOT
 from tests.bench.parts import release
-from tests.bench.server import _cpu, _memory
 from tests.simulator.client import Client
-from tests.simulator.fleet import Fleet
+from tests.simulator.fleet import Fleet, SimulatedDevice
+from tests.simulator.herd import CLIENTS, CountingClient, at_once, come_online
 from tests.simulator.management import DEPLOYMENTS, DEVICES, Operator
 from tests.simulator.records import Behaviour
 from tests.simulator.serve import Address
 from tests.soak.serving import Server
+from tests.support.usage import Memory, cpu
 
 CONNECTIONS = 32
 """Connections of all devices together."""
@@ -86,12 +87,12 @@ class Usage:
     def of(cls, server: Server) -> Usage:
         """Measure the running processes."""
         pids = server.pids
-        memory = {name: _memory(pid) for name, pid in pids.items()}
+        memory = {name: Memory.of(pid) for name, pid in pids.items()}
         return cls(
             time.monotonic(),
-            {name: _cpu(pid) for name, pid in pids.items()},
-            {name: found["VmRSS"] for name, found in memory.items()},
-            {name: found["VmHWM"] for name, found in memory.items()},
+            {name: cpu(pid) for name, pid in pids.items()},
+            {name: found.now for name, found in memory.items()},
+            {name: found.highest for name, found in memory.items()},
         )
 
 
@@ -213,6 +214,58 @@ async def measure(folder: Path, size: int, spread: float, report: Report) -> Non
         await server.stop()
 
 
+async def herd(folder: Path, size: int, report: Report) -> None:
+    """Measure a herd: all devices call at once, each over a TLS connection of its own."""
+    server = Server(folder)
+    await server.start()
+    try:
+        address = Address.read(server.facts)
+        async with Client(address.url, ca=address.ca, connections=8, patience=300) as users:
+            operator = Operator(users)
+            await operator.login(address.user, address.password)
+            async with CountingClient(address.url, ca=address.ca, connections=size, patience=300) as devices:
+                fleet = Fleet(devices, size, tenant_token=address.tenant_token, clients=CLIENTS)
+                report.memory("before", Usage.of(server))
+                await _at_once(server, fleet, "first request", lambda device: device.first_request(), report)
+                accepted = await operator.accept(fleet.identities)
+                if accepted != size:
+                    report.failures.append(f"{accepted} of {size} devices were accepted")
+            async with CountingClient(address.url, ca=address.ca, connections=size, patience=300) as devices:
+                fleet.client = devices
+                await _at_once(server, fleet, "token, inventory and poll", come_online, report)
+                await _at_once(server, fleet, "poll, same connections", lambda device: device.check(), report)
+            await asyncio.sleep(LOOK)
+            report.memory("after, without connections", Usage.of(server))
+            report.failures += fleet.tally.report()
+    finally:
+        await server.stop()
+
+
+async def _at_once(
+    server: Server,
+    fleet: Fleet,
+    name: str,
+    step: Callable[[SimulatedDevice], Coroutine[Any, Any, None]],
+    report: Report,
+) -> None:
+    client, size = fleet.client, len(fleet.devices)
+    assert isinstance(client, CountingClient)
+    client.statuses.clear()
+    before, begun = Usage.of(server), time.monotonic()
+    times = await at_once(fleet, step)
+    seconds = time.monotonic() - begun
+    report.add(
+        f"{name}: devices", f"{len(times):,} of {size:,} in {seconds:.0f} s, {len(times) / seconds:.0f} a second"
+    )
+    report.add(
+        f"{name}: answers", ", ".join(f"{count:,} x {status}" for status, count in sorted(client.statuses.items()))
+    )
+    report.times(name, times)
+    report.used(name, before, Usage.of(server))
+    if len(times) != size:
+        report.failures.append(f"{name}: {size - len(times)} of {size} devices gave up")
+
+
 async def _accept(server: Server, fleet: Fleet, operator: Operator, devices: TimedClient, report: Report) -> None:
     size, before, begun = len(fleet.devices), Usage.of(server), time.monotonic()
     await fleet.first_request()
@@ -305,12 +358,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make fleet", description="Measure the one-machine server with a fleet.")
     parser.add_argument("--devices", type=int, default=10_000, help="how many (10000)")
     parser.add_argument("--spread", type=float, default=60.0, help="seconds in which each device polls once (60)")
+    parser.add_argument("--herd", action="store_true", help="measure only what happens when all devices call at once")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "fleet.json", help="file for the JSON")
     given = parser.parse_args()
     report = Report(console := Console(highlight=False))
     os.environ["LAMPLIGHTER_NEW_DEVICES"] = str(2 * given.devices)  # all from one network, in less than an hour
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder), given.devices, given.spread, report))
+        if given.herd:
+            asyncio.run(herd(Path(folder), given.devices, report))
+        else:
+            asyncio.run(measure(Path(folder), given.devices, given.spread, report))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(
         json.dumps({"cores": os.cpu_count(), "load": os.getloadavg(), "lines": report.lines}, indent=1)

@@ -23,6 +23,7 @@ from tests.bench.numbers import ROOT
 from tests.simulator.fleet import NEXT
 from tests.simulator.serve import serve
 from tests.support import cold_start
+from tests.support.usage import Memory, cpu
 
 PASSWORD = "a-long-enough-one"
 AT_ONCE = 4
@@ -35,36 +36,18 @@ _calls: Counter[str] = Counter()
 
 def usage(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:
     """CPU seconds of server and engine so far, and their present and maximum memory in MB."""
-    own, engine = _memory(os.getpid()), _memory(server.engine.pid)
+    own, engine = Memory.of(os.getpid()), Memory.of(server.engine.pid)
     return {
         "cpu": time.process_time(),
-        "engine_cpu": _cpu(server.engine.pid),
-        "memory": own["VmRSS"],
-        "peak": own["VmHWM"],
-        "engine_memory": engine["VmRSS"],
-        "engine_peak": engine["VmHWM"],
+        "engine_cpu": cpu(server.engine.pid),
+        "memory": own.now,
+        "peak": own.highest,
+        "engine_memory": engine.now,
+        "engine_peak": engine.highest,
         "pid": os.getpid(),
         "round_trips": _calls.total(),
         "operations": dict(_calls),
     }
-
-
-def _memory(pid: int) -> dict[str, float]:
-    found = {"VmRSS": 0.0, "VmHWM": 0.0}
-    status = Path(f"/proc/{pid}/status")  # other systems than Linux are measured without it
-    for line in status.read_text().splitlines() if status.exists() else ():
-        name, _, value = line.partition(":")
-        if name in found:
-            found[name] = int(value.split()[0]) / 1024
-    return found
-
-
-def _cpu(pid: int) -> float:
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.exists():
-        return 0.0
-    fields = stat.read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def tenant(server: LocalServer, _order: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -320,6 +320,10 @@ class Fleet:
         """The identity data of the devices, by which an operator recognizes them."""
         return [json.dumps(device.identity, sort_keys=True) for device in self.devices]
 
+    async def each(self, step: Callable[[SimulatedDevice], Coroutine[Any, Any, None]]) -> None:
+        """All devices take a step; one that gets an unexpected answer gives up, and the tally says why."""
+        await self._all(map(step, self.devices))
+
     async def first_request(self) -> None:
         """All devices make their first auth request."""
         await self._all(device.first_request() for device in self.devices)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.running import RunningServer, free_port
+from tests.support.usage import Memory
 
 PARTS = ("server", "engine")
 """The processes of `make run`: the server, which also has the workers and the schedule in threads, and the engine."""
@@ -38,7 +39,7 @@ class _Life(RunningServer):
     @property
     def pids(self) -> dict[str, int]:
         """The ids of its processes."""
-        return {"server": self._process.pid, "engine": self.engine}
+        return {"server": self.pid, "engine": self.engine}
 
 
 @dataclass
@@ -134,7 +135,7 @@ class Server:
         """Measure the memory of the processes."""
         life = self._life
         if life is not None and life.is_running:
-            rss = {name: _rss(pid) for name, pid in life.pids.items()}
+            rss = {name: Memory.of(pid).now for name, pid in life.pids.items()}
             self.samples.append(Sample(time.monotonic() - self._begun, self.lives, rss))
 
     def errors(self) -> Counter[str]:
@@ -144,12 +145,3 @@ class Server:
             for line in _ERROR.findall(path.read_text(errors="replace")):
                 found[re.sub(r"[0-9a-f-]{8,}|\d+", "*", line)[:120]] += 1
         return found
-
-
-def _rss(pid: int) -> float:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    found = re.search(r"VmRSS:\s+(\d+)", status)
-    return int(found[1]) / 1024 if found else 0.0

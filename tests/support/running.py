@@ -68,9 +68,14 @@ class RunningServer:
         self.code = self._process.wait(60)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def engine(self) -> int:
         """The process id of its engine."""
-        own = self._process.pid
+        own = self.pid
         return int(Path(f"/proc/{own}/task/{own}/children").read_text().split()[0])
 
     def kill(self) -> None:
