@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from infra.local import memory
 from infra.relay.protocol import Websockets
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Server:
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=STOP_GRACE,
         )
+        memory.bound_tls_buffers()
         self._running = _Uvicorn(config)
         self._thread = threading.Thread(target=self._run, args=(self._running,), name="server", daemon=True)
         self._thread.start()
@@ -136,11 +138,17 @@ class _Websockets(Websockets):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn that reports when it serves, or that it failed to start."""
+    """Uvicorn that reports when it serves, or that it failed to start, and gives memory back."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.settled = threading.Event()
+        self._memory = memory.Memory()
+
+    async def on_tick(self, counter: int) -> bool:
+        """What uvicorn does ten times a second."""
+        self._memory.observe(len(self.server_state.connections))
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
