@@ -23,7 +23,7 @@ def list_device_inventories(request: UserRequest) -> Reply[list[DeviceShape]]:
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
     return Reply(
         200,
-        [views.device(device) for device in devices],
+        service.show(devices),
         paging.headers(request, page, total=total),
     )
 

@@ -8,7 +8,7 @@ from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Created, NoContent, Reply, UserRequest, created, no_content
-from chalicelib.inventory import service, views
+from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
 from chalicelib.inventory.shapes import AttributeCount, DeviceShape, FilterDefinition, SavedFilter, Search, Statistics
 from chalicelib.rights import Permission
@@ -23,7 +23,7 @@ def search_inventory(request: UserRequest, body: Search) -> Reply[list[DeviceSha
     query = queries.of_search(body.filters or [], body.sort or [], body.device_ids, body.text)
     only = queries.selected(body.attributes or [])
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
-    return Reply(200, [views.device(device, only) for device in devices], {"X-Total-Count": str(total)})
+    return Reply(200, service.show(devices, only), {"X-Total-Count": str(total)})
 
 
 @user_route(bp, "GET /management/v2/inventory/filters/attributes", Permission.DEVICES_READ)
@@ -123,4 +123,4 @@ def search_by_filter(request: UserRequest, id: str) -> Reply[list[DeviceShape]]:
     query = queries.of_search(service.get_filter(request.tenant, id).terms, [], None, "")
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
     headers = paging.headers(request, page, total=total)
-    return Reply(200, [views.device(device) for device in devices], headers)
+    return Reply(200, service.show(devices), headers)

@@ -10,7 +10,7 @@ from chalicelib.features import Feature
 from chalicelib.http import paging
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Reply, UserRequest
-from chalicelib.inventory import service, views
+from chalicelib.inventory import service
 from chalicelib.inventory.rules import queries
 from chalicelib.inventory.shapes import DeviceShape, IdentitySearch
 from chalicelib.rights import Permission
@@ -26,7 +26,7 @@ def search_identities(request: UserRequest, body: IdentitySearch) -> Reply[list[
     only = queries.selected(body.attributes or [])
     devices, total = service.search(request.tenant, query, page.start, page.stop, request.groups)
     headers = paging.headers(request, page, total=total)
-    return Reply(200, [views.device(device, only) for device in devices], headers)
+    return Reply(200, service.show(devices, only), headers)
 
 
 @user_route(

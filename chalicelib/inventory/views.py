@@ -25,16 +25,10 @@ def device(found: Device, only: frozenset[tuple[str, str]] | None = None) -> Dev
     """A device with all attributes, or only those of ``only`` (and the time of its last change)."""
     attributes = [
         _attribute(scope, name, stored)
-        for scope, name, stored in found.shown()
-        if _is_shown(scope, name, stored[0], only)
+        for scope, name, stored in (found.shown() if only is None else found.some(only | {_ALWAYS}))
+        if only is not None or (scope, name, stored[0]) != _GOES_WITHOUT_SAYING
     ]
     return DeviceShape(id=found.id, attributes=attributes, updated_ts=rfc3339(found.updated))
-
-
-def _is_shown(scope: str, name: str, value: Any, only: frozenset[tuple[str, str]] | None) -> bool:
-    if only is not None:
-        return (scope, name) in only or (scope, name) == _ALWAYS
-    return (scope, name, value) != _GOES_WITHOUT_SAYING
 
 
 def _attribute(scope: str, name: str, stored: list[Any]) -> AttributeShape:

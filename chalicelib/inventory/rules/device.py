@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +68,14 @@ class Device(msgspec.Struct, frozen=True):
             both = self.attributes.get(scope, {}) | own
             for name in sorted(both):
                 yield scope, name, both[name]
+
+    def some(self, places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, list[Any]]]:
+        """As :meth:`shown`, only those of these scopes and names that the device has."""
+        for scope, name in sorted(places):
+            own = self._own.get(scope, {}).get(name)
+            stored = [own] if own is not None else self.attributes.get(scope, {}).get(name)
+            if stored is not None:
+                yield scope, name, stored
 
     def searched(self) -> Iterator[tuple[str, str, Any]]:
         """Scope, name and value of every attribute as searches see it, without the device's id."""

@@ -54,7 +54,7 @@ def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, 
         if device is not None
         and (query.ids is None or device.id in query.ids)
         and matching.matches(device, query.predicates)
-        and ((score := texts.points(device, wanted)) or not wanted)
+        and ((score := texts.points(device, wanted) if wanted else 0) or not wanted)
     ]
     return [hit.id for hit in _ordered(hits + fresh, sort)[start:stop]], total + len(fresh)
 
@@ -189,5 +189,5 @@ def _either(one: bytes, other: bytes) -> bytes:
 
 
 def is_due(changes: int, devices: int) -> bool:
-    """Whether to build a new snapshot of this number of devices."""
+    """Whether to build a new snapshot of this number of devices, of which so many have changed."""
     return changes >= max(limits.SNAPSHOT_CHANGES, devices // 100)

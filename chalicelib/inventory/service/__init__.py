@@ -30,6 +30,7 @@ from chalicelib.inventory.service.lifecycle import (
 )
 from chalicelib.inventory.service.reports import clear, report, tag
 from chalicelib.inventory.service.search import attribute_counts, get, having, search, statistics
+from chalicelib.inventory.service.showing import show
 from chalicelib.inventory.shapes import FilterDefinition, SavedFilter, Term
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "put_many",
     "report",
     "search",
+    "show",
     "standing_changed",
     "statistics",
     "tag",

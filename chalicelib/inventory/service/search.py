@@ -24,8 +24,7 @@ from chalicelib.inventory.tables import devices
 
 if TYPE_CHECKING:
     from chalicelib.inventory.rules.device import Device
-    from chalicelib.inventory.rules.finding import Changed
-    from chalicelib.inventory.rules.snapshot import Snapshot
+    from chalicelib.inventory.service.snapshots import View
     from chalicelib.inventory.shapes import AttributeCount
     from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
@@ -51,11 +50,9 @@ def search(tenant: TenantId, query: Query, start: int, stop: int, groups: Names 
     if query.everything and stop <= _LISTED:
         return devices.listed(tenant, start, stop), counts.number(tenant, None, groups)
     few = _few(tenant, query)
-    stored, changed = (None, few) if few is not None else _view(tenant, whole=bool(query.text))
-    ids, total = finding.find(stored, changed, query, start, stop)
-    fresh = {device_id: device for device_id in ids if (device := changed.get(device_id)) is not None}
-    fresh |= {device.id: device for device in devices.find_many(tenant, [each for each in ids if each not in fresh])}
-    return [fresh[device_id] for device_id in ids if device_id in fresh], total
+    view = _view(tenant, whole=bool(query.text)) if few is None else few
+    ids, total = finding.find(view.snapshot, view.changed, query, start, stop)
+    return view.devices(ids), total
 
 
 class Look:
@@ -63,36 +60,39 @@ class Look:
 
     def __init__(self, tenant: TenantId, groups: Names | None) -> None:
         """``groups`` as for :func:`search`."""
-        self._tenant = tenant
         self._groups = groups
-        self._stored, self._changed = _view(tenant)
+        self._view = _view(tenant)
 
     def find(self, query: Query, stop: int) -> tuple[list[Device], int]:
         """The first ``stop`` devices that a query without a text finds, and how many it finds in all."""
-        ids, total = finding.find(self._stored, self._changed, query.within(self._groups), 0, stop)
-        found = {device.id: device for device in devices.find_many(self._tenant, ids)}
-        return [found[device_id] for device_id in ids if device_id in found], total
+        view = self._view
+        ids, total = finding.find(view.snapshot, view.changed, query.within(self._groups), 0, stop)
+        return view.devices(ids), total
 
     def values(self, query: Query, scope: str, attribute: str) -> Counter[Any]:
         """How many of the devices that a query finds have each value of an attribute; None: they do not have it."""
-        return finding.values(self._stored, self._changed, query.within(self._groups), (scope, attribute))
+        view = self._view
+        return finding.values(view.snapshot, view.changed, query.within(self._groups), (scope, attribute))
 
 
-def _view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, Changed]:
+def _view(tenant: TenantId, *, whole: bool = False) -> View:
     # Imported here because device calls import this package and never search.
     from chalicelib.inventory.service import snapshots
 
     return snapshots.view(tenant, whole=whole)
 
 
-def _few(tenant: TenantId, query: Query) -> Changed | None:
+def _few(tenant: TenantId, query: Query) -> View | None:
     """All devices that the query can find, if there are few."""
     ids = query.ids
     if ids is None and query.group and membership.group_size(tenant, query.group) <= _FEW:
         ids = frozenset(membership.group_members(tenant, query.group))
     if ids is None or len(ids) > _FEW:
         return None
-    return {device.id: device for device in devices.find_many(tenant, ids)}
+    # Imported here for the same reason.
+    from chalicelib.inventory.service.snapshots import View
+
+    return View(tenant, None, {device.id: device for device in devices.find_many(tenant, ids)})
 
 
 def get(tenant: TenantId, device_id: str) -> Device:
@@ -120,7 +120,8 @@ def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: Nam
 
 def attribute_counts(tenant: TenantId, groups: Names | None) -> list[AttributeCount]:
     """The attributes of all devices with the number of devices, the most frequent first."""
-    return views.attribute_counts(finding.count(*_view(tenant), Query().within(groups)))
+    view = _view(tenant)
+    return views.attribute_counts(finding.count(view.snapshot, view.changed, Query().within(groups)))
 
 
 def statistics(tenant: TenantId, groups: Names | None) -> dict[str, dict[str, int]]:

@@ -9,46 +9,75 @@ import msgspec
 
 from chalicelib import limits
 from chalicelib.aws import s3
-from chalicelib.cache import Store
+from chalicelib.cache import Cache, Store
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.inventory.rules import finding, snapshot
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.rules.snapshot import Snapshot
 from chalicelib.inventory.tables import changes, devices, snapshots
 from chalicelib.inventory.tables.snapshots import ObjectVersion, Pointer
+from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
     from chalicelib.inventory.tables.changes import Change
-    from chalicelib.storage.keys import TenantId
 
 Settled = dict[str, tuple[str, Device | None]]
 """Changed devices (None: deleted) with the stamps of their rows."""
 
 _HELD = 12 * limits.MIB
-"""Maximum stored bytes of columns in memory; decoded they take about five times as much."""
+"""Maximum stored bytes of columns and devices in memory; decoded they take about five times as much."""
+_DEVICE = 2 * limits.KIB
+"""What a device counts for."""
+_SEEN = 200
+"""Maximum unchanged devices of a tenant in memory."""
 
 
 class _Known(msgspec.Struct):
-    """The cached data of a tenant: its snapshot, and the devices that have changed since."""
+    """The cached data of a tenant: its snapshot, the devices that have changed since, and unchanged ones."""
 
     object: ObjectVersion | None = None
     snapshot: Snapshot | None = None
     changed: Settled = {}
+    seen: dict[str, Device] = {}
 
 
 def _weight(known: _Known) -> int:
     size = known.snapshot.size if known.snapshot else 0
-    return max(size, _HELD // limits.SNAPSHOT_TENANTS)
+    count = len(known.changed) + len(known.seen)
+    return max(size + _DEVICE * count, _HELD // limits.SNAPSHOT_TENANTS)
+
+
+class View(msgspec.Struct, frozen=True):
+    """A tenant's devices at one moment."""
+
+    tenant: TenantId
+    snapshot: Snapshot | None
+    changed: dict[str, Device | None]
+    """The devices that have changed since the snapshot, in their present state; None: deleted."""
+    _seen: dict[str, Device] = {}
+    """Devices that were read while this was the newest snapshot. Those that are not ``changed`` are still like that."""
+
+    def devices(self, ids: list[str]) -> list[Device]:
+        """The devices with these ids, in this order, without those that no longer exist."""
+        known = {each: self.changed[each] if each in self.changed else self._seen.get(each) for each in ids}
+        if unread := [each for each, device in known.items() if device is None and each not in self.changed]:
+            found = {device.id: device for device in devices.find_many(self.tenant, unread)}
+            if len(self._seen) + len(found) > _SEEN:
+                self._seen.clear()
+            self._seen.update(found)
+            known |= found
+        return [device for device in known.values() if device is not None]
 
 
 _known: Store[TenantId, _Known] = Store(_HELD, weigh=_weight)
+_asked: Cache[TenantId, None] = Cache()
+_PAUSE = 60
+"""Seconds after which a process asks again for a new snapshot: the schedule reads such requests every minute."""
 
 
-def view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, dict[str, Device | None]]:
-    """The tenant's snapshot, if there is one yet, and the changed devices in their present state.
-
-    ``whole``: every column will be read.
+def view(tenant: TenantId, *, whole: bool = False) -> View:
+    """The tenant's devices now. ``whole``: every column will be read.
 
     The list of changed devices is read before the pointer to the snapshot. A builder removes a change only when a
     snapshot that contains it is in place, so each change is in one of the two.
@@ -59,18 +88,23 @@ def view(tenant: TenantId, *, whole: bool = False) -> tuple[Snapshot | None, dic
     rows = changes.read(tenant)
     pointer = snapshots.find(tenant)
     if finding.is_due(len(rows), pointer.devices):
-        tx = Transaction()
-        snapshots.ask(tx, tenant)
-        tx.commit()
+        _asked.get(tenant, lambda: _ask(tenant), life=_PAUSE)
         if len(rows) > limits.SNAPSHOT_STEP:
             raise Unavailable("the search is being prepared; try again in a minute", retry_after=60)
     known = _known.get(tenant) or _Known()
     changed, settled = look(tenant, rows, known.changed)
     opened = _opened(pointer, known)
-    _known.put(tenant, _Known(pointer.object, opened, settled))
+    seen = known.seen if pointer.object == known.object else {}
+    _known.put(tenant, _Known(pointer.object, opened, settled, seen))
     if whole and pointer.object is not None:
         opened = load(pointer)
-    return opened, changed
+    return View(tenant, opened, changed, seen)
+
+
+def _ask(tenant: TenantId) -> None:
+    tx = Transaction()
+    snapshots.ask(tx, tenant)
+    tx.commit()
 
 
 def look(tenant: TenantId, rows: list[Change], known: Settled) -> tuple[dict[str, Device | None], Settled]:
