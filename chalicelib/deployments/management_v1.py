@@ -58,11 +58,12 @@ def show_list(
     request: UserRequest, wanted: service.Wanted, device: service.Named | None = None
 ) -> Reply[list[Deployment]]:
     """The requested page of a list of deployments."""
-    page = paging.read_page(request)
-    rows, total = service.list_deployments(
-        request.tenant, wanted, page.start, page.stop, device=device, scopes=request.scopes
+    page = paging.read_place(request)
+    listed = service.list_deployments(
+        request.tenant, wanted, page.start, page.stop, cursor=page.cursor, device=device, scopes=request.scopes
     )
-    return etag.conditional(request, Reply(200, rows, paging.headers(request, page, total=total)))
+    headers = paging.headers_with_cursors(request, page, listed)
+    return etag.conditional(request, Reply(200, listed.rows, headers))
 
 
 def read_wanted(request: Request) -> service.Wanted:
@@ -286,9 +287,12 @@ def abort_device_deployments(request: UserRequest, id: str) -> NoContent:
 )
 def list_device_deployments(request: UserRequest, id: str) -> Reply[list[DeviceHistory]]:
     """List a device's deployments, newest first."""
-    page = paging.read_page(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
-    rows, total = service.history(request.tenant, id, _statuses(request), page.start, page.stop, request.scopes)
-    return Reply(200, rows, paging.headers(request, page, total=total))
+    page = paging.read_place(request, maximum=limits.DEVICE_HISTORY_PER_PAGE)
+    listed = service.history(
+        request.tenant, id, _statuses(request), page.start, page.stop, cursor=page.cursor, scopes=request.scopes
+    )
+    headers = paging.headers_with_cursors(request, page, listed, keep_total=True)
+    return Reply(200, listed.rows, headers)
 
 
 @user_route(

@@ -1,17 +1,20 @@
-"""Paging: ``page`` and ``per_page``, the ``Link`` header, ``X-Total-Count`` (``docs/behaviour.md#paging``)."""
+"""Paging: ``page``, ``per_page``, ``cursor``, the ``Link`` header, ``X-Total-Count`` (``docs/behaviour.md#paging``)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import msgspec
+from msgspec.structs import replace
 
-from chalicelib import limits
+from chalicelib import cursors, limits
+from chalicelib.cursors import Cursor, Listed
 from chalicelib.errors import BadRequest
 
 if TYPE_CHECKING:
-    from chalicelib.http.request import Request
+    from chalicelib.http.request import Request, UserRequest
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -19,6 +22,8 @@ class Page(msgspec.Struct, frozen=True):
 
     number: int
     size: int
+    cursor: Cursor | None = None
+    """Where it is, if the caller followed a link; otherwise the rows before it have to be skipped."""
 
     @property
     def start(self) -> int:
@@ -55,6 +60,26 @@ def read_page(
     return Page(number, size)
 
 
+def read_place(request: UserRequest, *, maximum: int = limits.PER_PAGE_MAX) -> Page:
+    """The requested page of a list that has cursors.
+
+    Raises:
+        BadRequest: as :func:`read_page`, or the cursor is not one of this list.
+    """
+    page = read_page(request, maximum=maximum)
+    text = request.query.get("cursor")
+    return page if not text else replace(page, cursor=cursors.decode(text, _context(request)))
+
+
+def _context(request: UserRequest) -> str:
+    """What a cursor is valid for: the tenant, the list and its filter."""
+    pairs = {key: values for key, values in request.query.multi.items() if key not in _WHICH_PAGE}
+    return f"{request.tenant} {request.path}?{_query(pairs)}"
+
+
+_WHICH_PAGE = frozenset({"page", "per_page", "cursor"})
+
+
 def page_of(number: int, size: int) -> Page:
     """The page in a body. Zero, Go's form of an absent value, means the default.
 
@@ -82,26 +107,35 @@ def _positive(text: str | None, name: str, default: int) -> int:
     return value
 
 
-def _links(request: Request, page: Page, *, more: bool, total: int | None) -> list[str]:
+def _links(
+    request: Request, page: Page, *, more: bool, total: int | None, before: str = "", after: str = ""
+) -> list[str]:
     """The ``Link`` headers of a list, one per relation: first, prev, next, last.
 
     The target is the request's own path with all its parameters, sorted by name, and always with ``per_page``.
+    ``before`` and ``after`` are cursors.
     """
-    targets = [("first", 1)]
+    targets = [("first", 1, "")]
     if page.number > 1:
-        targets.append(("prev", page.number - 1))
+        # The first page begins at the first row, whatever has been added meanwhile.
+        targets.append(("prev", page.number - 1, before if page.number > 2 else ""))
     if more:
-        targets.append(("next", page.number + 1))
+        targets.append(("next", page.number + 1, after))
     if total:
-        targets.append(("last", -(-total // page.size)))
-    return [f'<{_target(request, page, number)}>; rel="{relation}"' for relation, number in targets]
+        targets.append(("last", -(-total // page.size), ""))
+    return [f'<{_target(request, page, number, cursor)}>; rel="{relation}"' for relation, number, cursor in targets]
 
 
-def _target(request: Request, page: Page, number: int) -> str:
-    pairs = {key: list(values) for key, values in request.query.multi.items()}
+def _target(request: Request, page: Page, number: int, cursor: str) -> str:
+    pairs = {key: list(values) for key, values in request.query.multi.items() if key != "cursor"}
     pairs["page"], pairs["per_page"] = [str(number)], [str(page.size)]
-    query = "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key in sorted(pairs) for value in pairs[key])
-    return f"{request.path}?{query}"
+    if cursor:
+        pairs["cursor"] = [cursor]
+    return f"{request.path}?{_query(pairs)}"
+
+
+def _query(pairs: Mapping[str, Sequence[str]]) -> str:
+    return "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key in sorted(pairs) for value in pairs[key])
 
 
 def headers(
@@ -114,3 +148,20 @@ def headers(
     if total is None:
         return {"Link": _links(request, page, more=more, total=None)}
     return {"Link": _links(request, page, more=total > page.stop, total=total), "X-Total-Count": str(total)}
+
+
+def headers_with_cursors(
+    request: UserRequest, page: Page, listed: Listed[Any], *, keep_total: bool = False
+) -> dict[str, str | list[str]]:
+    """As :func:`headers`, with cursors in the links to the previous and the next page.
+
+    ``keep_total``: cursors contain the total, because counting the rows of this list is expensive.
+    """
+    before = after = ""
+    if listed.ends is not None:
+        context, total = _context(request), listed.total if keep_total else 0
+        before = cursors.encode(Cursor(listed.ends[0], before=True, total=total), context)
+        after = cursors.encode(Cursor(listed.ends[1], total=total), context)
+    more = listed.total > page.stop and (bool(listed.rows) or page.cursor is None)
+    links = _links(request, page, more=more, total=listed.total, before=before, after=after)
+    return {"Link": links, "X-Total-Count": str(listed.total)}

@@ -60,13 +60,13 @@ def _some(devices: list[inventory.Named], count: int) -> Some:
 
 
 def _deployments(tenant: TenantId, scopes: Scopes) -> Deployments:
-    current, count = deployments.list_deployments(tenant, _OPEN, 0, _OPEN_SHOWN, scopes=scopes)
-    ended, _ = deployments.list_deployments(tenant, _ENDED, 0, _ENDED_READ, scopes=scopes)
+    current = deployments.list_deployments(tenant, _OPEN, 0, _OPEN_SHOWN, scopes=scopes)
+    ended = deployments.list_deployments(tenant, _ENDED, 0, _ENDED_READ, scopes=scopes)
     start = rules.since(clock.now(), DAYS)
-    lately = [each for each in rules.ended_since(ended, start) if each.type == "software"]
+    lately = [each for each in rules.ended_since(ended.rows, start) if each.type == "software"]
     return Deployments(
-        open=current,
-        open_count=count,
+        open=current.rows,
+        open_count=current.total,
         failed=[each for each in lately if rules.failures(each)][:SHOWN],
         days=rules.by_day(lately, start, DAYS),
     )

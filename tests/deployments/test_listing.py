@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
+from tests.support.links import relations
 
 if TYPE_CHECKING:
-    import httpx2
-
     from tests.simulator.device import Device
 
 STATUSES = {
@@ -44,12 +43,6 @@ ORDER = [
 ]
 """Statuses that devices report, in the order of lists of devices."""
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
-
-
-def relations(answer: httpx2.Response) -> dict[str, str]:
-    """The links of the ``Link`` header by relation."""
-    text = ", ".join(answer.headers.get_list("Link"))
-    return {relation: target for target, relation in re.findall(r'<([^>]*)>; rel="(\w+)"', text)}
 
 
 @pytest.fixture

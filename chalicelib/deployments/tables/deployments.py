@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from chalicelib.cursors import Cursor
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action, Condition, Transaction
 
@@ -82,13 +84,35 @@ def of_tenant(
     tenant: TenantId, *, is_open: bool | None, newest_first: bool, limit: int | None = None
 ) -> Iterator[Deployment]:
     """A tenant's deployments by sequence: all, open, or finished ones."""
-    forward = not newest_first
+    return _by_sequence(tenant, None, is_open=is_open, forward=not newest_first, limit=limit)
+
+
+def beside(
+    tenant: TenantId, cursor: Cursor, *, is_open: bool | None, newest_first: bool, limit: int
+) -> list[Deployment]:
+    """The ``limit`` deployments of the list that follow the place of a cursor, or precede it, in the list's order."""
+    # What precedes a place is read backwards from there.
+    forward = newest_first == cursor.before
+    index = DeploymentItem.history_sk if is_open is None else DeploymentItem.state_sk
+    beyond = index > cursor.key if forward else index < cursor.key
+    found = list(islice(_by_sequence(tenant, beyond, is_open=is_open, forward=forward, limit=limit), limit))
+    return found[::-1] if cursor.before else found
+
+
+def _by_sequence(
+    tenant: TenantId, beyond: Condition | None, *, is_open: bool | None, forward: bool, limit: int | None
+) -> Iterator[Deployment]:
     if is_open is None:
-        items = DeploymentItem.history.query(tenant_history(tenant), scan_index_forward=forward, limit=limit)
+        items = DeploymentItem.history.query(tenant_history(tenant), beyond, scan_index_forward=forward, limit=limit)
     else:
         state = deployment_state(tenant, is_open=is_open)
-        items = DeploymentItem.state.query(state, scan_index_forward=forward, limit=limit)
+        items = DeploymentItem.state.query(state, beyond, scan_index_forward=forward, limit=limit)
     return map(of_item, items)
+
+
+def place(plan: Plan) -> str:
+    """The sort key of a deployment in lists of the tenant's deployments."""
+    return keys.sort(keys.number(plan.sequence), plan.id)
 
 
 def read_targets(tenant: TenantId, deployment: str) -> bytes:
@@ -153,7 +177,7 @@ def create(tx: Transaction, tenant: TenantId, new: Deployment, *, complete: int,
     if due_at is not None:
         item.due_pk, item.due_sk = due.key(plan.id, due_at)
     item.history_pk = tenant_history(tenant)
-    item.history_sk = item.state_sk = keys.sort(keys.number(plan.sequence), plan.id)
+    item.history_sk = item.state_sk = place(plan)
     item.state_pk = deployment_state(tenant, is_open=True)
     tx.put(item, DeploymentItem.pk.does_not_exist(), label="deployment")
     tx.update(counts_ref(tenant), [CountsItem.total.add(1), CountsItem.open.add(1)], label="counts")
@@ -197,11 +221,10 @@ def open_prepared(
         complete: the number of its counter items that have no device to count.
         due_at: when the schedule has to check it; None: never.
     """
-    place = keys.sort(keys.number(plan.sequence), plan.id)
     actions: list[Action] = [
         DeploymentItem.sequence.set(plan.sequence),
-        DeploymentItem.history_sk.set(place),
-        DeploymentItem.state_sk.set(place),
+        DeploymentItem.history_sk.set(place(plan)),
+        DeploymentItem.state_sk.set(place(plan)),
         DeploymentItem.size.set(plan.size),
         DeploymentItem.part_sizes.set(plan.part_sizes),
         DeploymentItem.targets_object.set(str(plan.targets_object)),

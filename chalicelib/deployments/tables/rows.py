@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib.deployments.rules.row import Edit, Row
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from chalicelib.cursors import Cursor
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Action, Condition, Transaction
@@ -50,9 +52,24 @@ def find(tenant: TenantId, plan: Plan, device_id: str) -> Row | None:
     return None if item is None else of_item(item)
 
 
-def of_device(tenant: TenantId, device_id: str) -> Iterator[Row]:
-    """All rows of a device, newest first."""
-    return map(of_item, RowItem.history.query(device_history(tenant, device_id), scan_index_forward=False))
+def of_device(tenant: TenantId, device_id: str, *, limit: int | None = None) -> Iterator[Row]:
+    """The rows of a device, newest first; all, or the first ones."""
+    partition = device_history(tenant, device_id)
+    return map(of_item, RowItem.history.query(partition, scan_index_forward=False, limit=limit))
+
+
+def of_device_beside(tenant: TenantId, device_id: str, cursor: Cursor, limit: int) -> list[Row]:
+    """The ``limit`` rows of a device that follow the place of a cursor, or precede it, newest first."""
+    beyond = RowItem.history_sk > cursor.key if cursor.before else RowItem.history_sk < cursor.key
+    partition = device_history(tenant, device_id)
+    items = RowItem.history.query(partition, beyond, scan_index_forward=cursor.before, limit=limit)
+    found = list(map(of_item, islice(items, limit)))
+    return found[::-1] if cursor.before else found
+
+
+def place_of_device(row: Row) -> str:
+    """The sort key of a row among those of its device."""
+    return keys.sort(keys.number(row.sequence), row.deployment_id)
 
 
 def count_of_device(tenant: TenantId, device_id: str) -> int:
@@ -99,7 +116,7 @@ def put(tx: Transaction, tenant: TenantId, plan: Plan, row: Row, due_at: datetim
     if due_at is not None:
         item.due_pk, item.due_sk = due.key(row.deployment_id, due_at)
     item.history_pk = device_history(tenant, row.device_id)
-    item.history_sk = keys.sort(keys.number(row.sequence), row.deployment_id)
+    item.history_sk = place_of_device(row)
     item.state_pk, item.state_sk = item.pk, row_state(row.status, row.device_id)
     condition = RowItem.deleted.exists() if replaces else RowItem.pk.does_not_exist()
     tx.put(item, condition, label="row")

@@ -36,6 +36,7 @@ _DEVICE_STATUSES: Final[Parameter] = {"enum": ["accepted", "noauth", "pending", 
 SHARED: Final[dict[str, Parameter]] = {
     "page": _query("The page, from 1.", "integer", minimum=1, default=1),
     "per_page": _page_size(),
+    "cursor": _query("The place of the page, from a link of another page; `page` alone counts the rows before it."),
     "created_after": _query("Only what was created at or after this time, in seconds since 1970.", "integer"),
     "created_before": _query("Only what was created at or before this time, in seconds since 1970.", "integer"),
     "sort": _query("Oldest (`asc`) or newest (`desc`) first.", **_ORDER),
@@ -83,6 +84,7 @@ _SIGNED: Final[dict[str, Parameter]] = {
 }
 _DATES: Final = ("created_after", "created_before")
 _PAGED: Final = ("page", "per_page")
+_PLACED: Final = (*_PAGED, "cursor")
 _BY_NAME: Final = "`name:asc`, `name:desc`, or the same with `modified`. Anything else sorts by name."
 
 
@@ -157,11 +159,11 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
         reason=_query("Only devices that failed for this reason, as `outcomes` tells it; `status` has no effect then."),
     ),
     "listDeploymentsV1": _of(
-        *_PAGED, *_DATES, "sort", search=_query("Only deployments whose name or release contains this text.")
+        *_PLACED, *_DATES, "sort", search=_query("Only deployments whose name or release contains this text.")
     )
     | _DEPLOYMENTS,
     "listDeploymentsV2": _of(
-        *_PAGED,
+        *_PLACED,
         *_DATES,
         "sort",
         name=_several("Only deployments whose name or release contains one of these texts."),
@@ -172,6 +174,7 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     | _DEPLOYMENTS,
     "listDeviceDeploymentsV1": _of(
         "page",
+        "cursor",
         per_page=_page_size(limits.DEVICE_HISTORY_PER_PAGE, limits.DEVICE_HISTORY_PER_PAGE),
         status=_ROW_STATUSES,
     ),

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits
+from chalicelib.cursors import Listed
 from chalicelib.deployments import views
 from chalicelib.deployments.rules import failures
 from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
@@ -28,6 +29,7 @@ from chalicelib.storage.settled import settled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from chalicelib.cursors import Cursor
     from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.deployments.rules.row import Row
     from chalicelib.deployments.rules.statistics import Counts
@@ -242,23 +244,33 @@ def _ends(rows: list[Row]) -> list[str]:
     return [clock.rfc3339(time) for time in sorted(filter(None, (row.finished for row in rows)))]
 
 
-def history(
+def history(  # the parts of a page
     tenant: TenantId,
     device_id: str,
     wanted: frozenset[Status] | None,
     start: int,
     stop: int,
+    *,
+    cursor: Cursor | None = None,
     scopes: Scopes,
-) -> tuple[list[DeviceHistory], int]:
+) -> Listed[DeviceHistory]:
     """Rows ``start`` to ``stop`` of a device's deployments within the scopes, newest first, and their number.
 
-    They include deleted rows.
+    They include deleted rows. With a ``cursor`` no row before the page is read, and none is counted; it is ignored if
+    all rows are read anyway.
     """
     reach = Reach(tenant, scopes)
+    ends = None
     if wanted is None and reach.everywhere:
-        total = row_table.count_of_device(tenant, device_id)
-        rows = list(islice(row_table.of_device(tenant, device_id), start, stop))
+        if cursor is None:
+            total = row_table.count_of_device(tenant, device_id)
+            rows = list(islice(row_table.of_device(tenant, device_id, limit=stop), start, stop))
+        else:
+            total = cursor.total
+            rows = row_table.of_device_beside(tenant, device_id, cursor, stop - start)
         found = deployments.find_many(tenant, {row.deployment_id for row in rows})
+        if rows:
+            ends = row_table.place_of_device(rows[0]), row_table.place_of_device(rows[-1])
     else:
         rows = list(row_table.of_device(tenant, device_id))
         found = _within(tenant, {row.deployment_id for row in rows}, reach)
@@ -268,12 +280,13 @@ def history(
             if row.deployment_id in found and (wanted is None or views.effective_status(row, found) in wanted)
         ]
         total, rows = len(rows), rows[start:stop]
-    shown = {each.id: each for each in showing.show_all(tenant, list(found.values()))}
-    return [
+    shown = {each.id: each for each in showing.show_all(tenant, list(found.values()), recent=True)}
+    history = [
         DeviceHistory(id=views.row_id(row), deployment=shown[row.deployment_id], device=device)
         for row, device in zip(rows, showing.show_rows(tenant, rows, found), strict=True)
         if row.deployment_id in shown
-    ], total
+    ]
+    return Listed(history, total, ends)
 
 
 def _require(tenant: TenantId, deployment: str) -> Deployment:

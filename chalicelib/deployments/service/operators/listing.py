@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
+from chalicelib.cursors import Listed
 from chalicelib.deployments import views
 from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.service import plans
@@ -25,6 +26,7 @@ from chalicelib.rights import groups_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from chalicelib.cursors import Cursor
     from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.deployments.shapes import Deployment as Shown
     from chalicelib.rights import Names, Scopes
@@ -75,15 +77,16 @@ class Named(msgspec.Struct, frozen=True):
         return ("tags", "inventory") if self.attribute == "name" else ("identity",)
 
 
-def list_deployments(
+def list_deployments(  # the parts of a page
     tenant: TenantId,
     wanted: Wanted,
     start: int,
     stop: int,
     *,
+    cursor: Cursor | None = None,
     device: Named | None = None,
     scopes: Scopes,
-) -> tuple[list[Shown], int]:
+) -> Listed[Shown]:
     """Rows ``start`` to ``stop`` of the matching deployments, by age, and their number.
 
     Args:
@@ -91,21 +94,35 @@ def list_deployments(
         wanted: the filter.
         start: the first row.
         stop: the row after the last.
+        cursor: where the page is, so that no row before it has to be read. Lists of which all rows are read anyway
+            ignore it.
         device: if no deployment has the name, deployments of this device are shown instead.
         scopes: deployments and devices outside of them are not found.
     """
     reach = Reach(tenant, scopes)
     if wanted.plain and reach.everywhere:
-        total, opened = deployments.read_totals(tenant)
-        is_open = wanted.is_open
-        found = deployments.of_tenant(tenant, is_open=is_open, newest_first=wanted.newest_first, limit=stop)
-        page = list(islice(found, start, stop))
-        return showing.show_all(tenant, page, recent=True), total if is_open is None else total - opened
+        return _page(tenant, wanted, start, stop, cursor)
     matching = _matching(tenant, wanted, reach)
     if not matching and device is not None:
         ids = _of_device(tenant, device, groups_of(scopes))
         matching = _matching(tenant, replace(wanted, ids=ids, search=()), reach) if ids else []
-    return showing.show_all(tenant, matching[start:stop], recent=True), len(matching)
+    return Listed(showing.show_all(tenant, matching[start:stop], recent=True), len(matching))
+
+
+def _page(tenant: TenantId, wanted: Wanted, start: int, stop: int, cursor: Cursor | None) -> Listed[Shown]:
+    """A page of a list for which the index alone suffices."""
+    total, opened = deployments.read_totals(tenant)
+    is_open, newest_first = wanted.is_open, wanted.newest_first
+    if cursor is not None:
+        page = deployments.beside(tenant, cursor, is_open=is_open, newest_first=newest_first, limit=stop - start)
+    else:
+        found = deployments.of_tenant(tenant, is_open=is_open, newest_first=newest_first, limit=stop)
+        page = list(islice(found, start, stop))
+    return Listed(
+        rows=showing.show_all(tenant, page, recent=True),
+        total=total if is_open is None else total - opened,
+        ends=(deployments.place(page[0].plan), deployments.place(page[-1].plan)) if page else None,
+    )
 
 
 def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[Deployment]:
