@@ -41,7 +41,7 @@ class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Control(msgspec.Struct, frozen=True):
-    """A tenant as calls see it. ``open`` are its unfinished deployments as ``(sequence, id)``, oldest first."""
+    """A tenant as calls see it."""
 
     active: bool
     plan: str
@@ -50,7 +50,8 @@ class Control(msgspec.Struct, frozen=True):
     devices: PerTier
     """Maximum number of accepted devices by tier; -1 means no limit, 0 means none."""
     storage_limit: int
-    open: tuple[tuple[int, str], ...]
+    open: Mapping[str, int]
+    """Its unfinished deployments that do not wait in heads: id to sequence number, oldest first."""
     settings: TenantSettings
     subscribers: Mapping[str, frozenset[str]] = {}
     """The integrations by id, with the scopes of the events that they receive."""
@@ -81,7 +82,7 @@ _GONE = Control(
     trial=False,
     devices=PerTier(),
     storage_limit=0,
-    open=(),
+    open={},
     settings=TenantSettings(),
 )
 _cache: Cache[TenantId, Control] = Cache(stale=lambda: settings.current().control_stale)
@@ -116,7 +117,7 @@ def _read(tenant: TenantId) -> Control:
         trial=bool(item.trial),
         devices=PerTier(item.max_devices, item.max_micro_devices, item.max_system_devices),
         storage_limit=item.storage_limit,
-        open=tuple(sorted((int(sequence), deployment) for deployment, sequence in opened.items())),
+        open={each: int(sequence) for each, sequence in sorted(opened.items(), key=lambda pair: pair[1])},
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
         parts=item.parts or 1,
@@ -224,6 +225,9 @@ def next_sequence(tenant: TenantId) -> int:
 def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence: int) -> None:
     """Add an unfinished deployment to those that polls consider.
 
+    Fails with label ``control`` if one with a higher sequence number was added meanwhile: who has seen that number has
+    seen all lower ones too.
+
     Raises:
         Unprocessable: the control item has no capacity for another one.
     """
@@ -231,7 +235,9 @@ def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence
         raise Unprocessable(
             f"too many unfinished deployments (max: {limits.OPEN_DEPLOYMENTS}); abort some or let them finish"
         )
-    tx.update(ref(tenant), [ControlItem.open[deployment].set(sequence)], ControlItem.pk.exists(), label="control")
+    is_newest = ControlItem.newest.does_not_exist() | (ControlItem.newest < sequence)
+    actions = [ControlItem.open[deployment].set(sequence), ControlItem.newest.set(sequence)]
+    tx.update(ref(tenant), actions, ControlItem.pk.exists() & is_newest, label="control")
 
 
 def close_deployment(tx: Transaction, tenant: TenantId, deployment: str) -> None:

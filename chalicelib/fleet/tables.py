@@ -102,6 +102,8 @@ class ControlItem(FleetItem):
     """The settings that the tenant has set (``fleet.control.TenantSettings``)."""
     open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     """Unfinished deployments that do not wait in heads: id to sequence number."""
+    newest = IntegerAttribute(null=True)
+    """The highest sequence number that was added to ``open``."""
     parts = IntegerAttribute(null=True)
     """The number of parts into which lists, counts and large deployments of the tenant are divided; absent: 1."""
     parts_from = TimeAttribute(null=True)

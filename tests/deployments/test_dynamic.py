@@ -291,16 +291,17 @@ def test_a_device_that_waits_for_a_phase_is_not_matched_at_every_poll(
     assert served.by_operation == {"GetItem": 1, "TransactWriteItems": 1}
 
 
-def test_a_full_device_head_drops_the_oldest_filter_matches(
-    world: World, chosen: str, monkeypatch: pytest.MonkeyPatch
+def test_a_full_device_head_keeps_the_oldest_filter_matches(
+    world: World, chosen: str, moment: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "VERDICTS", 2)
-    device = world.device()
-    deployments = [deploy(world, chosen, name=f"number {number}") for number in range(4)]
+    (device,) = tagged(world, 1)
+    later = [{"start_ts": moment.later(hours=1)}]
+    deployments = [deploy(world, chosen, name=f"number {number}", phases=later) for number in range(4)]
     for _ in range(2):
         serves_nothing(device.poll())
 
-    tag(world, device, "here")
+    moment.move(hours=1)
     for each in deployments:
         serves(device.poll(), each)
         device.report(each, "success")

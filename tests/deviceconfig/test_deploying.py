@@ -190,7 +190,7 @@ def test_deployments_to_an_absent_device_are_limited(configured: Configured, ten
     answer = configured.world.api.post(f"{PLACE}/{configured.device.id}/deploy", json={})
 
     assert answer.status_code == 422
-    assert control.get(tenant.id, fresh=True).open == ()
+    assert control.get(tenant.id, fresh=True).open == {}
 
 
 # --- races and crashes ----------------------------------------------------------------------------

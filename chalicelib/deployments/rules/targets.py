@@ -15,7 +15,7 @@ import msgspec
 _LENGTH = 4
 
 
-def _compact(device_id: str) -> bytes | None:
+def compact(device_id: str) -> bytes | None:
     """The 16 bytes of a UUID in its canonical form; None for anything else, which could not be restored exactly."""
     try:
         parsed = uuid.UUID(device_id)
@@ -39,11 +39,11 @@ class Targets(msgspec.Struct, frozen=True):
         packed: set[bytes] = set()
         odd: set[str] = set()
         for device_id in device_ids:
-            compact = _compact(device_id)
-            if compact is None:
+            as_bytes = compact(device_id)
+            if as_bytes is None:
                 odd.add(device_id)
             else:
-                packed.add(compact)
+                packed.add(as_bytes)
         return cls(b"".join(sorted(packed)), frozenset(odd))
 
     @classmethod
@@ -59,7 +59,7 @@ class Targets(msgspec.Struct, frozen=True):
         """Whether the device is a target."""
         if not isinstance(device_id, str):
             return False
-        wanted = _compact(device_id)
+        wanted = compact(device_id)
         if wanted is None:
             return device_id in self.odd
         low, high = 0, len(self.packed) // Targets.WIDTH

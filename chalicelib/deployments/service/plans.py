@@ -1,4 +1,4 @@
-"""The immutable part of deployments, cached: a poll over a hundred open deployments reads none of them.
+"""The immutable part of deployments, cached: a poll over a thousand open deployments reads none of them.
 
 A plan is immutable, so a cached copy is never wrong. Whether a deployment is still open is never decided from it.
 """
@@ -10,22 +10,28 @@ from typing import TYPE_CHECKING
 
 from chalicelib.aws import s3
 from chalicelib.cache import Store
+from chalicelib.deployments.rules.target_index import TargetIndex
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.tables import deployments
 from chalicelib.fleet.parts import part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from chalicelib.deployments.rules.deployment import Deployment, Plan
+    from chalicelib.deployments.service.verdicts import Verdicts
+    from chalicelib.fleet.tables import DeviceHead
     from chalicelib.storage.keys import TenantId
 
 _TARGETS_BYTES = 128 * 1024 * 1024
+_INDEX_BYTES = 128 * 1024 * 1024
+"""The largest index, of as many deployments as can be open, takes 35 MB."""
 _WHOLE = 0
 """The part that stands for all targets of a deployment that is not large."""
 
 _plans: Store[tuple[str, str], Plan] = Store()
 _targets: Store[tuple[str, str, int], Targets] = Store(_TARGETS_BYTES, weigh=lambda targets: 256 + len(targets.packed))
+_indexes: Store[TenantId, TargetIndex] = Store(_INDEX_BYTES, weigh=lambda index: index.weight)
 
 
 def get(tenant: TenantId, deployment: str) -> Plan | None:
@@ -70,7 +76,13 @@ def includes(tenant: TenantId, plan: Plan, device_id: str) -> bool:
     """Whether a device is one of the fixed targets: at most one read, of the part that contains the device."""
     if not plan.is_listed:
         return False
-    return device_id in _part(tenant, plan, part_of(device_id, plan.parts) if plan.parts else _WHOLE)
+    part = part_of(device_id, plan.parts) if plan.parts else _WHOLE
+    found = _part(tenant, plan, part)
+    index = _indexes.get(tenant)
+    if index is not None:
+        with index.lock:
+            index.learn(plan.id, found, part, plan.parts or 1)
+    return device_id in found
 
 
 def targets(tenant: TenantId, plan: Plan) -> Iterator[str]:
@@ -108,3 +120,40 @@ def _read(tenant: TenantId, plan: Plan, part: int) -> Targets:
     if plan.in_bucket:
         return Targets.from_bytes(s3.get(targets_key(tenant, plan)))
     return Targets.from_bytes(plan.packed or deployments.read_targets(tenant, plan.id))
+
+
+# --- open deployments by their targets ------------------------------------------------------------
+
+
+def possible_for(
+    tenant: TenantId, head: DeviceHead, opened: Mapping[str, int], verdicts: Verdicts
+) -> list[tuple[int, str]]:
+    """The deployments among ``opened`` that may be for a device and are newer than what it has finished.
+
+    They are found without a visit to each open deployment. A process reads a deployment once, when it finds it open.
+    """
+    if not opened:
+        return []
+    index = _indexes.get(tenant)
+    if index is None:
+        index = TargetIndex()
+        _indexes.put(tenant, index)
+    with index.lock:
+        if index.opened is not opened:
+            _update(tenant, index, opened)
+            _indexes.put(tenant, index)  # for its new weight
+        return index.possible(head.device_id, head.decided, verdicts.upto, verdicts.matching)
+
+
+def _update(tenant: TenantId, index: TargetIndex, opened: Mapping[str, int]) -> None:
+    new = [deployment for deployment in opened if deployment not in index.opened]
+    load(tenant, new)
+    found = [plan for deployment in new if (plan := get(tenant, deployment)) is not None]
+    index.update(opened, [(plan, _targets_at_hand(tenant, plan)) for plan in found])
+
+
+def _targets_at_hand(tenant: TenantId, plan: Plan) -> Targets | None:
+    """The fixed targets of a deployment, if that takes no read."""
+    if plan.packed is not None:
+        return Targets.from_bytes(plan.packed)
+    return None if plan.parts else _targets.get((tenant, plan.id, _WHOLE))

@@ -14,7 +14,7 @@ from chalicelib import limits
 from chalicelib.fleet.tables import keep_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.fleet.tables import DeviceHead
@@ -22,14 +22,20 @@ if TYPE_CHECKING:
 
 
 class _Stored(msgspec.Struct, omit_defaults=True):
-    """The stored form. Field names are stored and short, because the head must be small."""
+    """The stored form. Field names are stored and short, because the head must be small.
+
+    Earlier versions stored ``n``, the sequence numbers that do not match, instead of ``a`` and ``u``. Such results are
+    taken again.
+    """
 
     f: int
     """The value of ``facts`` for which the results are valid."""
     y: list[int] = []
-    """Sequences of deployments whose filter matches."""
-    n: list[int] = []
-    """Sequences of deployments whose filter does not match."""
+    """Sequence numbers of deployments whose filter matches."""
+    a: int = 0
+    """The sequence number after which the results begin: the head's ``decided`` at that time."""
+    u: int = 0
+    """The sequence number up to which they go: each deployment between both that is not in ``y`` does not match."""
 
 
 class Verdicts:
@@ -38,34 +44,44 @@ class Verdicts:
     def __init__(self, tenant: TenantId, head: DeviceHead) -> None:
         self._tenant = tenant
         self._head = head
-        self._news = False
+        self._taken: dict[int, bool] = {}
+        """The results that are not stored yet, by sequence number."""
         stored = _Stored(-1) if head.verdicts is None else msgspec.convert(head.verdicts, _Stored)
-        fresh = stored.f == head.facts
-        self._known = dict.fromkeys(stored.y, True) | dict.fromkeys(stored.n, False) if fresh else {}
+        # Without its history a device may get deployments again that were too old for it when the results were taken.
+        fresh = stored.f == head.facts and stored.a <= head.decided
+        self.upto = stored.u if fresh else 0
+        """The sequence number up to which it is known which open deployments match."""
+        self.matching = frozenset(stored.y if fresh else ())
+        """The sequence numbers of those that do."""
 
     def take(self, plan: Plan, others: Iterable[Plan] = ()) -> bool:
         """Whether a dynamic deployment's filter matches. If it must be evaluated, ``others`` are evaluated too."""
-        if plan.sequence not in self._known:
+        if plan.sequence <= self.upto:
+            return plan.sequence in self.matching
+        if plan.sequence not in self._taken:
             # Imported here because most polls return before.
             from chalicelib.inventory import service as inventory
 
             terms = tuple[inventory.Term, ...]
-            asked = [plan, *(each for each in others if each.sequence not in self._known and each is not plan)]
+            asked = [plan, *(each for each in others if each.sequence > self.upto and each is not plan)]
             taken = inventory.matches_each(
                 self._tenant, self._head.device_id, [msgspec.convert(each.filter["terms"], terms) for each in asked]
             )
-            self._known |= {each.sequence: is_taken for each, is_taken in zip(asked, taken, strict=True)}
-            self._news = True
-        return self._known[plan.sequence]
+            self._taken |= {each.sequence: is_taken for each, is_taken in zip(asked, taken, strict=True)}
+        return self._taken[plan.sequence]
 
-    def keep(self, opened: Iterable[tuple[int, str]]) -> None:
-        """Store new results in the head, for the deployments that are open."""
-        if not self._news:
+    def keep(self, opened: Mapping[str, int]) -> None:
+        """Store new results in the head, if there are any.
+
+        ``opened``: the open deployments. All dynamic ones that the device may still get were evaluated.
+        """
+        if not self._taken:
             return
-        known = sorted(self._known.keys() & {sequence for sequence, _ in opened})[-limits.VERDICTS :]
-        stored = _Stored(
-            self._head.facts,
-            y=[sequence for sequence in known if self._known[sequence]],
-            n=[sequence for sequence in known if not self._known[sequence]],
-        )
-        keep_verdicts(self._head, stored)
+        found = self.matching | {sequence for sequence, is_taken in self._taken.items() if is_taken}
+        matching = sorted(found.intersection(opened.values()))
+        upto = max(opened.values(), default=0)
+        if len(matching) > limits.VERDICTS:
+            # The device gets the oldest ones first. The others are evaluated again.
+            matching = matching[: limits.VERDICTS]
+            upto = matching[-1]
+        keep_verdicts(self._head, _Stored(self._head.facts, y=matching, a=self._head.decided, u=upto))

@@ -118,8 +118,8 @@ class _Poll:
             # Aborted meanwhile: the row is final, and the device continues from there.
             changes.commit_head(heads.changed(self.head, current=None, decided=current.decides))
             raise Lost
-        waiting = polling.waiting(self.head.decided, heads.queue_of(self.head), self.control.open)
-        plans.load(self.tenant, (each.deployment for each in waiting if not each.on_head))
+        possible = plans.possible_for(self.tenant, self.head, self.control.open, self.verdicts)
+        waiting = polling.waiting(self.head.decided, heads.queue_of(self.head), possible)
         while (choice := decision.choose(waiting, self, self.now)) is not None:
             try:
                 return self._assign(choice)
@@ -159,15 +159,16 @@ class _Poll:
         return capacity.is_full(self.tenant, plan.id, upto)
 
     def _dynamic_ones(self) -> Iterator[Plan]:
-        for sequence, deployment in self.control.open:
-            plan = plans.get(self.tenant, deployment) if sequence > self.head.decided else None
+        known = max(self.head.decided, self.verdicts.upto)
+        for deployment, sequence in self.control.open.items():
+            plan = plans.get(self.tenant, deployment) if sequence > known else None
             if plan is not None and plan.dynamic:
                 yield plan
 
     # --- the device's active row
 
     def _still_open(self, current: Current) -> Plan | None:
-        if not current.h and any(deployment == current.d for _, deployment in self.control.open):
+        if not current.h and current.d in self.control.open:
             return plans.get(self.tenant, current.d)
         # If this read misses an abort, the device gets one more link, and its next report is refused.
         stored = deployments.find(self.tenant, current.d, recent=True)

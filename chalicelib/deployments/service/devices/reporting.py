@@ -109,7 +109,7 @@ def _moved(current: Current, status: Status, *, again: bool) -> Current:
 
 def _require_open(tenant: TenantId, current: Current) -> None:
     """A report that changes nothing must still tell the device that its deployment was aborted."""
-    if not current.h and any(deployment == current.d for _, deployment in control.get(tenant).open):
+    if not current.h and current.d in control.get(tenant).open:
         return
     stored = deployments.find(tenant, current.d)
     if stored is None or stored.aborted:

@@ -83,7 +83,8 @@ def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool
         return True
     opened = control.get(tenant, fresh=True).open
     verdicts = Verdicts(tenant, head)
-    for each in polling.waiting(head.decided, heads.queue_of(head), opened):
+    possible = plans.possible_for(tenant, head, opened, verdicts)
+    for each in polling.waiting(head.decided, heads.queue_of(head), possible):
         plan = plans.get(tenant, each.deployment)
         if plan is None or not _is_target(tenant, plan, head.device_id, verdicts):
             continue

@@ -111,9 +111,10 @@ def _in_order(tenant: TenantId, head: DeviceHead) -> list[tuple[Plan, When, date
 
 
 def _waiting(tenant: TenantId, head: DeviceHead) -> list[Plan]:
-    waiting = polling.waiting(head.decided, heads.queue_of(head), control.get(tenant).open)
-    plans.load(tenant, (each.deployment for each in waiting))
     verdicts = Verdicts(tenant, head)
+    possible = plans.possible_for(tenant, head, control.get(tenant).open, verdicts)
+    waiting = polling.waiting(head.decided, heads.queue_of(head), possible)
+    plans.load(tenant, (each.deployment for each in waiting))
     found = [plan for each in waiting if (plan := plans.get(tenant, each.deployment)) is not None]
     dynamic = [plan for plan in found if plan.dynamic]
     return [
