@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 _SORT = "CONTROL"
+ALWAYS = datetime.fromtimestamp(0, UTC)
+"""``Control.changes_from`` of tenants that never stored rows of changed devices in several partitions."""
 
 
 class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +61,8 @@ class Control(msgspec.Struct, frozen=True):
     """The number of parts of the tenant's lists and counts: 1, or ``fleet.parts.LARGE``. It never decreases."""
     parts_from: datetime | None = None
     """When storing in parts begins. Readers expect parts before that."""
+    changes_from: datetime | None = None
+    """When storing the rows of changed devices in one partition begins; None: never. Parts come before it."""
     terms: int = 0
     """Counts changes of status, plan and limits."""
 
@@ -122,6 +126,7 @@ def _read(tenant: TenantId) -> Control:
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
         parts=item.parts or 1,
         parts_from=item.parts_from,
+        changes_from=item.changes_from,
         terms=item.terms or 0,
     )
 
@@ -141,9 +146,14 @@ def forget(tenant: TenantId) -> None:
     _cache.forget(tenant)
 
 
-def create(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
-    """Add the control item of a new tenant to its transaction."""
+def create(tx: Transaction, tenant: TenantId, item: ControlItem, *, gathers_changes: bool) -> None:
+    """Add the control item of a new tenant to its transaction.
+
+    ``gathers_changes``: whether all code that may run knows ``Control.changes_from``.
+    """
     item.pk, item.sk = keys.partition(tenant), _SORT
+    if gathers_changes:
+        item.changes_from = ALWAYS
     tx.put(item, ControlItem.pk.does_not_exist(), label="control")
 
 
@@ -187,6 +197,15 @@ def divide(tenant: TenantId, parts: int, since: datetime) -> bool:
     actions = [ControlItem.parts.set(parts), ControlItem.parts_from.set(since)]
     try:
         return ref(tenant).update_if(actions, ControlItem.pk.exists() & ControlItem.parts.does_not_exist())
+    finally:
+        forget(tenant)
+
+
+def gather_changes(tenant: TenantId, since: datetime) -> None:
+    """Let processes store the rows of changed devices in one partition from ``since`` on, unless that has begun."""
+    try:
+        unset = ControlItem.pk.exists() & ControlItem.changes_from.does_not_exist()
+        ref(tenant).update_if([ControlItem.changes_from.set(since)], unset)
     finally:
         forget(tenant)
 

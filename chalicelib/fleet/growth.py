@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _VERSION: Final = 3
-"""The version of the stored data from which all code that may run knows parts."""
+"""The version of the stored data from which all code that may run knows parts, and ``Control.changes_from``."""
 _NOTICE: Final = timedelta(minutes=1)
 """Longer than any process caches a control item, so that all read the parts before the first one writes to them."""
 
@@ -25,10 +25,15 @@ def consider(tenant: TenantId, devices: int) -> bool:
     """Make a tenant with this number of devices large if it is time; returns whether it became large now."""
     if devices < LARGE_FROM or control.get(tenant).parts > 1:
         return False
-    schema = SchemaItem.find(keys.shared("SCHEMA"), "SCHEMA")
-    if schema is None or schema.version < _VERSION:
+    if not is_known_everywhere():
         return False
     done = control.divide(tenant, LARGE, clock.now() + _NOTICE)
     if done:
         logger.info("tenant became large", extra={"tenant": tenant, "devices": devices})
     return done
+
+
+def is_known_everywhere() -> bool:
+    """Whether all code that may run knows what ``_VERSION`` says."""
+    schema = SchemaItem.find(keys.shared("SCHEMA"), "SCHEMA")
+    return schema is not None and schema.version >= _VERSION

@@ -108,6 +108,8 @@ class ControlItem(FleetItem):
     """The number of parts into which lists, counts and large deployments of the tenant are divided; absent: 1."""
     parts_from = TimeAttribute(null=True)
     """When storing in parts begins, so that until then every process learns to read them."""
+    changes_from = TimeAttribute(null=True)
+    """When storing the rows of changed devices in one partition begins; absent: never."""
     terms = IntegerAttribute(null=True)
     """Counts changes by ``tenantadm``; absent: 0."""
     subscribers = BlobAttribute(null=True)

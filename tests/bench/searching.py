@@ -52,7 +52,7 @@ def fill(tenant: TenantId, number: int, changed: int) -> dict[str, float]:
     now = datetime.now(UTC)
     assert snapshots.lease(tenant, Pointer(), key, now, now)
     ref = s3.put(key, data)
-    assert snapshots.publish(tenant, Pointer(), Pointer((key, ref.version), size, number), key)
+    assert snapshots.publish(tenant, Pointer(), Pointer((key, ref.version), size, number), key, beside=False)
     for at in range(changed):
         tx = Transaction()
         devices.create(tx, tenant, _device(chance, number + at))

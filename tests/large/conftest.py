@@ -23,9 +23,9 @@ def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     """Make all tenants of the test large, from the start or after a few changes of their counts."""
     create, change, seen = control.create, counts.change, Counter[str]()
 
-    def created(tx: Any, tenant: TenantId, item: Any) -> None:
+    def created(tx: Any, tenant: TenantId, item: Any, **more: Any) -> None:
         item.parts = _PARTS
-        create(tx, tenant, item)
+        create(tx, tenant, item, **more)
 
     def changed(tx: Any, tenant: TenantId, *more: Any) -> None:
         change(tx, tenant, *more)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits
 from chalicelib.aws import queues, s3
-from chalicelib.fleet import growth
+from chalicelib.fleet import control, growth
 from chalicelib.inventory.rules import building, finding, snapshot
 from chalicelib.inventory.service.snapshots import load, look
 from chalicelib.inventory.tables import changes, snapshots
@@ -17,8 +17,11 @@ from chalicelib.inventory.tables.snapshots import Pointer
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from chalicelib.inventory.tables.changes import Change
     from chalicelib.storage.keys import TenantId
 
+_NOTICE = timedelta(minutes=15)
+"""Longer than any process uses a control item or runs a call, so that all store rows in the same way."""
 _LEASE = timedelta(minutes=5)
 """At least as long as a build may take: the worker's timeout."""
 
@@ -51,9 +54,24 @@ def rebuild(tenant: TenantId) -> bool:
     size, data = building.build(load(before), {device_id: device for device_id, (_, device) in settled.items()})
     ref = s3.put(key, data)
     devices = snapshot.opened(size, lambda start, stop: data[start:stop]).devices
-    if not snapshots.publish(tenant, before, Pointer((key, ref.version), size, devices), key):
+    pointer = Pointer((key, ref.version), size, devices)
+    if not snapshots.publish(tenant, before, pointer, key, beside=_are_gathered(tenant, rows, now)):
         s3.delete(key, ref.version)
         return False
     growth.consider(tenant, devices)
     changes.settle([row for row in step if row.device_id in settled])
     return len(rows) > len(step)
+
+
+def _are_gathered(tenant: TenantId, rows: list[Change], now: datetime) -> bool:
+    """Whether all rows of changed devices of a small tenant are in one partition, as all later ones will be.
+
+    The first time, it makes processes store them there. Rows that are elsewhere are removed by a build, as all others.
+    It stays true after the tenant has become large, since a process may not have noticed that yet.
+    """
+    known = control.get(tenant, fresh=True)
+    if known.changes_from is None:
+        if known.parts == 1 and growth.is_known_everywhere():
+            control.gather_changes(tenant, now + _NOTICE)
+        return False
+    return now >= known.changes_from + _NOTICE and changes.are_gathered(rows, tenant)

@@ -2,7 +2,8 @@
 
 | query | read |
 |---|---|
-| the beginning of the plain list | the page, from the index, and the counts: 2 round trips |
+| the beginning of the plain list | the page, from the index, and the counts: 2 round trips; if it is read again and \
+again, as below |
 | some devices by id, or of a small group | these devices |
 | anything else | the tenant's snapshot, and the devices that changed since (``snapshots``) |
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chalicelib.cache import Store
 from chalicelib.errors import NotFound
 from chalicelib.fleet import counts, membership
 from chalicelib.inventory import views
@@ -47,7 +49,7 @@ def search(tenant: TenantId, query: Query, start: int, stop: int, groups: Names 
     query = query.within(groups)
     if groups is not None and query.group is not None and query.group not in groups:
         return [], 0  # without reading the group, whose size the caller may not see
-    if query.everything and stop <= _LISTED:
+    if query.everything and stop <= _LISTED and not _is_repeated(tenant, (start, stop)):
         return devices.listed(tenant, start, stop), counts.number(tenant, None, groups)
     few = _few(tenant, query)
     view = _view(tenant, whole=bool(query.text)) if few is None else few
@@ -80,6 +82,23 @@ def _view(tenant: TenantId, *, whole: bool = False) -> View:
     from chalicelib.inventory.service import snapshots
 
     return snapshots.view(tenant, whole=whole)
+
+
+def _is_repeated(tenant: TenantId, page: tuple[int, int]) -> bool:
+    """Whether this page was also the last one of the plain list that the process has read for the tenant.
+
+    Then the process reads it by a view, which is dearer once, since it reads the devices one by one, and cheaper from
+    then on, since it remembers them.
+    """
+    # Imported here for the same reason.
+    from chalicelib.inventory.service import snapshots
+
+    before = _listed.get(tenant)
+    _listed.put(tenant, page)
+    return before == page and snapshots.is_cheap(tenant)
+
+
+_listed: Store[TenantId, tuple[int, int]] = Store()
 
 
 def _few(tenant: TenantId, query: Query) -> View | None:

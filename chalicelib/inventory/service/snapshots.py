@@ -11,6 +11,7 @@ from chalicelib import limits
 from chalicelib.aws import s3
 from chalicelib.cache import Cache, Store
 from chalicelib.errors import NotFound, Unavailable
+from chalicelib.fleet import control
 from chalicelib.inventory.rules import finding, snapshot
 from chalicelib.inventory.rules.device import Device
 from chalicelib.inventory.rules.snapshot import Snapshot
@@ -31,6 +32,8 @@ _DEVICE = 2 * limits.KIB
 """What a device counts for."""
 _SEEN = 200
 """Maximum unchanged devices of a tenant in memory."""
+_SHORT = 100
+"""Rows of changed devices up to which reading them is cheaper than reading a page of devices."""
 
 
 class _Known(msgspec.Struct):
@@ -40,6 +43,8 @@ class _Known(msgspec.Struct):
     snapshot: Snapshot | None = None
     changed: Settled = {}
     seen: dict[str, Device] = {}
+    beside: bool = False
+    """As ``Pointer.beside``."""
 
 
 def _weight(known: _Known) -> int:
@@ -85,8 +90,7 @@ def view(tenant: TenantId, *, whole: bool = False) -> View:
     Raises:
         Unavailable: too many devices changed since the last snapshot; the next one is being built.
     """
-    rows = changes.read(tenant)
-    pointer = snapshots.find(tenant)
+    rows, pointer = changes.read_for_search(tenant)
     if finding.is_due(len(rows), pointer.devices):
         _asked.get(tenant, lambda: _ask(tenant), life=_PAUSE)
         if len(rows) > limits.SNAPSHOT_STEP:
@@ -95,10 +99,18 @@ def view(tenant: TenantId, *, whole: bool = False) -> View:
     changed, settled = look(tenant, rows, known.changed)
     opened = _opened(pointer, known)
     seen = known.seen if pointer.object == known.object else {}
-    _known.put(tenant, _Known(pointer.object, opened, settled, seen))
+    _known.put(tenant, _Known(pointer.object, opened, settled, seen, pointer.beside))
     if whole and pointer.object is not None:
         opened = load(pointer)
     return View(tenant, opened, changed, seen)
+
+
+def is_cheap(tenant: TenantId) -> bool:
+    """Whether a view of the tenant probably costs one query, of few rows."""
+    known, about = _known.get(tenant), control.get(tenant)
+    if about.parts > 1 or (known is not None and len(known.changed) > _SHORT):
+        return False
+    return about.changes_from == control.ALWAYS or (known is not None and known.beside)
 
 
 def _ask(tenant: TenantId) -> None:
@@ -109,7 +121,12 @@ def _ask(tenant: TenantId) -> None:
 
 def look(tenant: TenantId, rows: list[Change], known: Settled) -> tuple[dict[str, Device | None], Settled]:
     """The changed devices as they are now, and those that are as new as their rows; ``known`` ones are not read."""
-    settled = {row.device_id: known[row.device_id] for row in rows if known.get(row.device_id, ("",))[0] == row.stamp}
+    # With two rows, the one that was written last is known only by the device.
+    settled = {
+        row.device_id: known[row.device_id]
+        for row in rows
+        if row.older is None and known.get(row.device_id, ("",))[0] == row.stamp
+    }
     unknown = [row for row in rows if row.device_id not in settled]
     found = {device.id: device for device in devices.find_many(tenant, [row.device_id for row in unknown])}
     changed = {device_id: device for device_id, (_, device) in settled.items()}

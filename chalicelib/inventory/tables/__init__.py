@@ -3,7 +3,9 @@
 | pk | sk | item |
 |---|---|---|
 | ``T#t#D#<device>`` | ``INVENTORY`` | a device with all its attributes |
-| ``T#t#CHANGED#<shard>`` | ``<device>`` | a device that changed since the snapshot, in 4 parts by the id's hash |
+| ``T#t#CHANGED#<shard>`` | ``<device>`` | a device that changed since the snapshot, in 4 parts by the id's hash; in \
+tenants with ``changes_from`` only in part 0 |
+| ``T#t#CHANGED#0`` | ``~SNAPSHOT`` | a copy of the pointer, if all rows of a small tenant are in part 0 |
 | ``T#t#CHANGED#<part>`` | ``<device>`` | the same in a large tenant, in 256 parts by the id (2 digits) |
 | ``T#t`` | ``SNAPSHOT`` | the object that is the snapshot, and the lease for building the next one |
 | ``T#t`` | ``SNAPSHOT-DUE`` | exists while the worker has to check whether a new snapshot is due |

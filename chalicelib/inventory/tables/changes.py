@@ -17,9 +17,12 @@ import msgspec
 from msgspec.structs import replace
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
+from chalicelib import clock
 from chalicelib.fleet import control, membership, parts
 from chalicelib.inventory.tables import InventoryItem, snapshots
+from chalicelib.inventory.tables.snapshots import Pointer
 from chalicelib.storage import erasing, keys
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute
 from chalicelib.storage.parallel import in_parallel
 from chalicelib.storage.transactions import MAX_ITEMS, ConditionFailed, Transaction
 
@@ -54,17 +57,23 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class ChangeItem(InventoryItem):
-    """A device that changed."""
+    """A device that changed, or the copy of the pointer to the snapshot, which is read with them."""
 
-    stamp = UnicodeAttribute()
+    stamp = UnicodeAttribute(null=True)
     gone = BooleanAttribute(null=True)
+    object = BlobAttribute(null=True)
+    size = IntegerAttribute(null=True)
+    devices = IntegerAttribute(null=True)
 
 
 def _partition(tenant: TenantId, device_id: str) -> str:
-    count = control.get(tenant).parts_to_write
-    if count == 1:
-        return keys.partition(tenant, "CHANGED", f"{membership.shard(device_id) % _SHARDS:x}")
-    return _divided(tenant, parts.part_of(device_id, _OF_A_PART * count))
+    known = control.get(tenant)
+    count = known.parts_to_write
+    if count > 1:
+        return _divided(tenant, parts.part_of(device_id, _OF_A_PART * count))
+    if known.changes_from is not None and clock.now() >= known.changes_from:
+        return snapshots.first_partition(tenant)
+    return keys.partition(tenant, "CHANGED", f"{membership.shard(device_id) % _SHARDS:x}")
 
 
 def _divided(tenant: TenantId, part: int) -> str:
@@ -72,8 +81,12 @@ def _divided(tenant: TenantId, part: int) -> str:
 
 
 def _partitions(tenant: TenantId, count: int) -> list[str]:
-    """All partitions of a tenant with ``count`` parts; rows stay in the first ones after it has become large."""
-    whole = [keys.partition(tenant, "CHANGED", f"{shard:x}") for shard in range(_SHARDS)]
+    """All partitions of a tenant with ``count`` parts, those with older rows of a device first.
+
+    Rows stay in the first ones after a tenant has become large, and in all but ``first_partition`` after its rows are
+    stored in one.
+    """
+    whole = [keys.partition(tenant, "CHANGED", f"{shard:x}") for shard in reversed(range(_SHARDS))]
     return whole + ([_divided(tenant, part) for part in range(_OF_A_PART * count)] if count > 1 else [])
 
 
@@ -98,19 +111,59 @@ def read(tenant: TenantId) -> list[Change]:
     """
     count = control.get(tenant).parts
     if count == 1:
-        return [change for pk in _partitions(tenant, 1) for change in _rows(pk)]
+        return _newest(chain.from_iterable(map(_rows, _partitions(tenant, 1))))
+    return _newest(chain.from_iterable(in_parallel(_rows, _partitions(tenant, count))))
+
+
+def read_for_search(tenant: TenantId) -> tuple[list[Change], Pointer]:
+    """As :func:`read`, and the pointer to the snapshot, which is read after the changes.
+
+    It takes one round trip if there is a copy of the pointer (``tables.snapshots``), two in a tenant that never used
+    other partitions, and otherwise one more than :func:`read`.
+    """
+    known = control.get(tenant)
+    if known.parts > 1:
+        return read(tenant), snapshots.find(tenant)
+    *others, first = _partitions(tenant, 1)
+    items = _query(first)
+    if items and items[-1].sk == snapshots.BESIDE:
+        return [_change(item) for item in items[:-1]], _copied(items[-1])
+    older = () if known.changes_from == control.ALWAYS else others
+    return _newest([*chain.from_iterable(map(_rows, older)), *map(_change, items)]), snapshots.find(tenant)
+
+
+def are_gathered(changes: Iterable[Change], tenant: TenantId) -> bool:
+    """Whether none of these is in a partition that is no longer read if there is a copy of the pointer."""
+    *others, _ = _partitions(tenant, 1)
+    return all(
+        each.partition not in others and (each.older is None or each.older.partition not in others) for each in changes
+    )
+
+
+def _newest(rows: Iterable[Change]) -> list[Change]:
+    """One change for each device, of rows that are in the order of :func:`_partitions`."""
     found: dict[str, Change] = {}
-    for change in chain.from_iterable(in_parallel(_rows, _partitions(tenant, count))):
-        # The partitions of small tenants come first: their rows are older.
-        found[change.device_id] = replace(change, older=found.get(change.device_id))
+    for row in rows:
+        older = found.get(row.device_id)
+        found[row.device_id] = row if older is None else replace(row, older=older)
     return list(found.values())
 
 
 def _rows(pk: str) -> list[Change]:
-    return [
-        Change(keys.last_part(item.sk), item.stamp, bool(item.gone), pk)
-        for item in ChangeItem.query(pk, consistent_read=True)
-    ]
+    return [_change(item) for item in _query(pk) if item.sk != snapshots.BESIDE]
+
+
+def _query(pk: str) -> list[ChangeItem]:
+    return list(ChangeItem.query(pk, consistent_read=True))
+
+
+def _change(item: ChangeItem) -> Change:
+    return Change(keys.last_part(item.sk), str(item.stamp), bool(item.gone), item.pk)
+
+
+def _copied(item: ChangeItem) -> Pointer:
+    key, version = item.object
+    return Pointer((key, version), item.size or 0, item.devices or 0, beside=True)
 
 
 def settle(changes: Iterable[Change]) -> None:

@@ -1,4 +1,8 @@
-"""The pointer to a tenant's snapshot, the lease for building the next one, and the tenants that wait for one."""
+"""The pointer to a tenant's snapshot, the lease for building the next one, and the tenants that wait for one.
+
+A small tenant has a copy of the pointer behind the rows of its changed devices, so that a search reads both with one
+query. The query reads items in their order, so it reads the pointer after the rows, as it has to be.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Condition
 
 _SORT = "SNAPSHOT"
+BESIDE = "~SNAPSHOT"
+"""The sort key of the copy, which is after that of any row."""
 _DUE_SORT = "SNAPSHOT-DUE"
 _DUE = keys.shared("SNAPSHOTS")
 
@@ -39,6 +45,8 @@ class Pointer(msgspec.Struct, frozen=True):
     devices: int = 0
     building: str | None = None
     garbage: tuple[ObjectVersion, ...] = ()
+    beside: bool = False
+    """Whether this was read from the copy beside the rows of changed devices."""
 
 
 class SnapshotItem(InventoryItem):
@@ -52,6 +60,14 @@ class SnapshotItem(InventoryItem):
     garbage = BlobAttribute(null=True)
 
 
+class CopyItem(InventoryItem):
+    """A copy of the pointer."""
+
+    object = BlobAttribute()
+    size = IntegerAttribute()
+    devices = IntegerAttribute()
+
+
 class DueItem(InventoryItem):
     """A tenant whose snapshot the worker has to check."""
 
@@ -62,6 +78,11 @@ class DueItem(InventoryItem):
 
 def _ref(tenant: TenantId) -> SnapshotItem:
     return SnapshotItem(keys.partition(tenant), _SORT)
+
+
+def first_partition(tenant: TenantId) -> str:
+    """The partition that contains the copy, and with it the rows of all changed devices."""
+    return keys.partition(tenant, "CHANGED", "0")
 
 
 def find(tenant: TenantId) -> Pointer:
@@ -101,8 +122,11 @@ def lease(tenant: TenantId, before: Pointer, key: str, now: datetime, until: dat
     return tx.try_commit()
 
 
-def publish(tenant: TenantId, before: Pointer, after: Pointer, key: str) -> bool:
-    """Make ``after`` the snapshot; False if another process has taken the lease since."""
+def publish(tenant: TenantId, before: Pointer, after: Pointer, key: str, *, beside: bool) -> bool:
+    """Make ``after`` the snapshot; False if another process has taken the lease since.
+
+    ``beside``: whether there has to be a copy beside the rows of changed devices.
+    """
     tx = Transaction()
     actions = [
         SnapshotItem.object.set(after.object),
@@ -113,6 +137,12 @@ def publish(tenant: TenantId, before: Pointer, after: Pointer, key: str) -> bool
         SnapshotItem.until.remove(),
     ]
     tx.update(_ref(tenant), actions, SnapshotItem.building == key, label="lease")
+    copy = CopyItem(first_partition(tenant), BESIDE)
+    if beside:
+        copy.object, copy.size, copy.devices = after.object, after.size, after.devices
+        tx.put(copy)
+    else:
+        tx.delete(copy)
     return tx.try_commit()
 
 

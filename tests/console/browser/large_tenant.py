@@ -114,7 +114,7 @@ def _devices(tenant: TenantId) -> None:
     key = s3.key(tenant, "snapshots", str(uuid.uuid4()))
     assert snapshots.lease(tenant, Pointer(), key, now, now)
     stored = s3.put(key, data)
-    assert snapshots.publish(tenant, Pointer(), Pointer((key, stored.version), size, len(made)), key)
+    assert snapshots.publish(tenant, Pointer(), Pointer((key, stored.version), size, len(made)), key, beside=False)
 
 
 def _deployments(tenant: TenantId) -> None:
