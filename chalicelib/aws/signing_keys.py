@@ -32,16 +32,40 @@ class SigningKey(msgspec.Struct, frozen=True):
     private: RSAPrivateKey
 
 
+class VerifyingKey:
+    """The public part of a key, which checks the signatures of RS256 (RFC 7518, 3.3)."""
+
+    def __init__(self, key: RSAPublicKey) -> None:
+        # Imported here because workers and the schedule verify no tokens.
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        self._verify = key.verify
+        self._how = PKCS1v15(), SHA256()
+        self._invalid = InvalidSignature
+
+    def signed(self, text: bytes, signature: bytes) -> bool:
+        """Whether ``signature`` is one of this key for ``text``."""
+        try:
+            self._verify(signature, text, *self._how)
+        except self._invalid:
+            return False
+        return True
+
+
 class _Ring(msgspec.Struct, frozen=True):
-    """The keys in their stored form and parsed."""
+    """The keys in their stored form and parsed. The public ones are kept, because getting one takes a while."""
 
     stored: _Stored
     keys: dict[str, RSAPrivateKey]
+    public: dict[str, VerifyingKey]
 
 
 def _ring(text: str) -> _Ring:
     stored = msgspec.json.decode(text, type=_Stored)
-    return _Ring(stored, {kid: _parse(pem) for kid, pem in stored.keys.items()})
+    keys = {kid: _parse(pem) for kid, pem in stored.keys.items()}
+    return _Ring(stored, keys, {kid: VerifyingKey(key.public_key()) for kid, key in keys.items()})
 
 
 def _parse(pem: str) -> RSAPrivateKey:
@@ -70,14 +94,13 @@ def active() -> SigningKey:
     return SigningKey(ring.stored.active, ring.keys[ring.stored.active])
 
 
-def public(kid: str) -> RSAPublicKey | None:
-    """The public key with this ``kid``; None if there is none (any more).
+def public(kid: str) -> VerifyingKey | None:
+    """The key with this ``kid``, to check signatures; None if there is none (any more).
 
     Raises:
         Unavailable: the server was not set up.
     """
-    key = PARAMETER.get().keys.get(kid) or PARAMETER.get(again=True).keys.get(kid)
-    return key.public_key() if key else None
+    return PARAMETER.get().public.get(kid) or PARAMETER.get(again=True).public.get(kid)
 
 
 def ensure_signing_key() -> str:

@@ -52,6 +52,14 @@ def forged(claims: dict[str, Any]) -> dict[str, str]:
         "no kid": jwt.encode(claims, key.private, "RS256"),
         "another payload": f"{header}.{part(claims | {'exp': 4_000_000_000})}.{signature}",
         "another hash": jwt.encode(claims, key.private, "RS512", {"kid": key.kid}),
+        "an extension that must be understood": jwt.encode(
+            claims, key.private, "RS256", {"kid": key.kid, "crit": ["exp"], "exp": 0}
+        ),
+        "claims that are a list": jwt.api_jws.PyJWS().encode(b"[]", key.private, "RS256", {"kid": key.kid}),
+        "a fourth part": f"{good}.{signature}",
+        "padding": f"{good}==",
+        "a space in it": f"{header}.{payload} .{signature}",
+        "a character of another alphabet": f"{header}.{payload}.{signature[:-9]}\u0660{signature[-8:]}",
         "no signature": f"{header}.{payload}",
         "garbage": "x.y.z",
     }
@@ -73,6 +81,11 @@ def refused(device: Device, token: str) -> bool:
         "no kid",
         "another payload",
         "another hash",
+        "an extension that must be understood",
+        "claims that are a list",
+        "a fourth part",
+        "padding",
+        "a space in it",
         "no signature",
         "garbage",
     ],
