@@ -17,6 +17,7 @@ from rich.console import Console
 
 from tests.bench import parts
 from tests.bench.numbers import ROOT, Results, botocore_seconds, calibrate, show
+from tests.bench.ratios import ratios
 from tests.bench.relay import relay
 from tests.bench.starting import imports
 from tests.bench.terminal import terminal
@@ -29,6 +30,7 @@ PARTS = {
     each.__name__: each
     for each in (
         parts.transfer,
+        ratios,
         parts.polls,
         parts.costs,
         parts.update,
@@ -90,6 +92,8 @@ def _write(out: Path, results: Results, *, quick: bool) -> None:
             part: [asdict(number) | {"in_verifies": results.ratio(number)} for number in numbers]
             for part, numbers in results.numbers.items()
         },
+        "ratios": [asdict(each) | {"median": each.pair.median} for each in results.ratios],
+        "remarks": results.remarks,
         "costs": {part: [asdict(cost) for cost in costs] for part, costs in results.costs.items()},
     }
     out.write_text(json.dumps(document, indent=2) + "\n")

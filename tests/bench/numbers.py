@@ -53,6 +53,48 @@ class Cost:
     write_units: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two alternatives that were measured in turns: medians of their CPU seconds, and the ratio in each round."""
+
+    ours: float
+    other: float
+    ratios: list[float]
+    """Sorted."""
+
+    @property
+    def median(self) -> float:
+        """The median ratio."""
+        return statistics.median(self.ratios)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The ratios between which half of the rounds are."""
+        quarter = len(self.ratios) // 4
+        return self.ratios[quarter], self.ratios[-1 - quarter]
+
+    def scaled(self, times: float) -> Pair:
+        """The pair with this many of the alternative instead of one."""
+        return Pair(self.ours, self.other * times, [each / times for each in self.ratios])
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What a call costs, compared with something that was measured in turns with it."""
+
+    title: str
+    other: str
+    """What it is compared with."""
+    pair: Pair
+    bar: float | None
+    """The highest median that is good enough; None: there is no bar."""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the ratio is above its bar."""
+        return self.bar is not None and self.pair.median > self.bar
+
+
 @dataclass
 class Results:
     """The results of a run."""
@@ -61,6 +103,9 @@ class Results:
     """By the title of the part."""
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     """By the title of the part."""
+    ratios: list[Ratio] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What else a reader should know about this run."""
     failures: list[str] = field(default_factory=list)
     """Failed checks; empty in a good run."""
     verify: list[float] = field(default_factory=list)
@@ -138,6 +183,8 @@ def show(console: Console, results: Results) -> None:
             ratio = results.ratio(number)
             table.add_row(f"  {number.name}", number.shown(), "" if ratio is None else f"{ratio:,.1f}")
     console.print(table)
+    if results.ratios:
+        _show_ratios(console, results.ratios)
     for part, costs in results.costs.items():
         table = Table(f"[bold]{part}[/]", "round trips", "read units", "write units", box=None, padding=(0, 2, 0, 0))
         for column in table.columns[1:]:
@@ -146,6 +193,8 @@ def show(console: Console, results: Results) -> None:
             table.add_row(f"  {each.call}", *(f"{value:g}" for value in astuple(each)[1:]))
         console.print()
         console.print(table)
+    for remark in results.remarks:
+        console.print(f"\n[yellow]{remark}[/]", soft_wrap=True)
     verify = statistics.median(results.verify) * 1e6
     spread = f"{min(results.verify) * 1e6:.0f}..{max(results.verify) * 1e6:.0f}"
     console.print(
@@ -153,3 +202,18 @@ def show(console: Console, results: Results) -> None:
         f"importing botocore.session {results.botocore * 1000:.0f} ms.",
         soft_wrap=True,
     )
+
+
+def _show_ratios(console: Console, ratios: list[Ratio]) -> None:
+    titles = ("[bold]CPU of the app alone[/]", "ms", "compared with", "ms", "ratio", "half of all", "bar")
+    table = Table(*titles, box=None, padding=(0, 1, 0, 0))
+    for column in (1, 3, 4, 5, 6):
+        table.columns[column].justify = "right"
+    for each in ratios:
+        low, high = each.pair.spread
+        ratio = f"[red]{each.pair.median:.2f}[/]" if each.is_missed else f"{each.pair.median:.2f}"
+        bar = "" if each.bar is None else f"{each.bar:g}"
+        ours, other = (f"{seconds * 1000:.3f}" for seconds in (each.pair.ours, each.pair.other))
+        table.add_row(f"  {each.title}", ours, each.other, other, ratio, f"{low:.2f} to {high:.2f}", bar)
+    console.print()
+    console.print(table)

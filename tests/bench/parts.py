@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import statistics
 import time
@@ -41,10 +40,12 @@ class Size:
     megabytes: int
     import_rounds: int
     sockets: int
+    ratio_rounds: int
+    open_deployments: int
 
 
-FULL = Size(3.0, 5, 1000, (1_000, 10_000, 100_000), (10_000, 100_000), 200, 15, 10_000)
-QUICK = Size(1.0, 3, 200, (1_000, 10_000), (10_000,), 20, 3, 1_000)
+FULL = Size(2.0, 3, 500, (1_000, 10_000, 100_000), (10_000, 100_000), 100, 9, 5_000, 31, 1_000)
+QUICK = Size(1.0, 3, 200, (1_000, 10_000), (10_000,), 20, 3, 1_000, 9, 100)
 
 
 @dataclass
@@ -115,12 +116,6 @@ async def _polls(bench: Bench, part: str, fleet: Fleet, idle: list[SimulatedDevi
         costs.append((after["cpu"] - before["cpu"]) / answered)
         engine.append((after["engine_cpu"] - before["engine_cpu"]) / answered)
     rate, cost, engine_cost = map(statistics.median, (rates, costs, engine))
-    body = json.dumps({"device_provides": {"device_type": DEVICE_TYPE, "artifact_name": "original"}})
-    times = [
-        bench.process.run("handler", token=idle[0].token, body=body, times=300)["cpu"]
-        for _ in range(bench.size.poll_rounds)
-    ]
-    in_handler = statistics.median(times)
     bench.process.run("count", on=True)
     for device in idle[:20]:
         await device.poll()
@@ -129,7 +124,6 @@ async def _polls(bench: Bench, part: str, fleet: Fleet, idle: list[SimulatedDevi
         part,
         Number(f"{case}: polls a second", rate, "", 1 / rate),
         Number(f"{case}: CPU of the server process, gateway included", cost * 1000, "ms", cost),
-        Number(f"{case}: CPU of the app alone", in_handler * 1000, "ms", in_handler),
         Number(f"{case}: CPU of the engine", engine_cost * 1000, "ms", engine_cost),
         Number(f"{case}: round trips", cost_of["round_trips"] / 20, ""),
         Number(f"{case}: read units", cost_of["read_units"] / 20, ""),

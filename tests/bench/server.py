@@ -15,12 +15,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from chalicelib.http.routing import RouteTable
-from infra.local import rest_event
-from infra.local.lambda_context import LambdaContext
 from infra.local.testing import LocalServer
 from tests.bench.numbers import ROOT
-from tests.simulator.fleet import NEXT
+from tests.bench.pairs import many_open, operators, pairs
 from tests.simulator.serve import serve
 from tests.support import cold_start
 from tests.support.usage import Memory, cpu
@@ -121,38 +118,17 @@ def first_call(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, A
     return {"status": first.status, "seconds": first.seconds}
 
 
-def handler(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """CPU of polls in the app alone, called as by Lambda: with events, in one thread."""
-    headers = [
-        (b"host", b"localhost"),
-        (b"authorization", f"Bearer {order['token']}".encode()),
-        (b"content-type", b"application/json"),
-    ]
-    scope = {
-        "method": "POST",
-        "raw_path": NEXT.encode(),
-        "query_string": b"",
-        "headers": headers,
-        "scheme": "https",
-        "http_version": "1.1",
-    }
-    request = rest_event.head(scope)
-    match = RouteTable(server.app.routes).find(NEXT.removeprefix("/api"))
-    assert match is not None
-    body = order["body"].encode()
-    events = [rest_event.build(request, match, "POST", body, ()) for _ in range(order["times"])]
-    begun = time.thread_time()
-    for event in events:
-        assert server.app(event, LambdaContext("api_handler", 30))["statusCode"] == 204
-    return {"cpu": (time.thread_time() - begun) / len(events)}
-
-
 def _note(operation: str, _request: object, _answer: object) -> None:
     _calls[operation] += 1
 
 
 if __name__ == "__main__":
-    from chalicelib.storage import connection
+    from chalicelib.storage import dynamodb
 
-    connection.observers.append(_note)
-    serve({each.__name__: each for each in (count, first_call, handler, roster, searching, tenant, usage)})
+    dynamodb.observers.append(_note)
+    serve(
+        {
+            each.__name__: each
+            for each in (count, first_call, many_open, operators, pairs, roster, searching, tenant, usage)
+        }
+    )
