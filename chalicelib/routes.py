@@ -6,6 +6,7 @@ the management API. Code that needs the whole table (a deployment, the local gat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from chalicelib.http.routing import RouteTable
 
 use(access)
+
+AnswerEvent = Callable[[Any, Any], Any]
+"""Answers an event in its Lambda context."""
 
 MODULES: Final = {
     "/devices/v1/authentication": ("devauth.devices_v1",),
@@ -86,7 +90,16 @@ class App(Chalice):
         if not route.startswith("/"):
             return self._by_another_gateway(event, context)
         self._load(route)
-        return super().__call__(event, context)
+        return self._answer(event, context)
+
+    def _answer(self, event: Any, context: Any) -> Any:
+        """Answer an event of a REST API with the view that declares its route (``chalicelib.http.endpoint``)."""
+        place = event["requestContext"]
+        view = self.routes.get(place["resourcePath"], {}).get(place["httpMethod"])
+        if view is None:
+            return super().__call__(event, context)  # which refuses it
+        answer: AnswerEvent = vars(view.view_function)["answer"]
+        return answer(event, context)
 
     def _by_another_gateway(self, event: Any, context: Any) -> Any:
         # Imported here because calls of the REST API do not need it.
@@ -97,8 +110,7 @@ class App(Chalice):
         self._load(plain(gateway_events.path_of(event)))
         if self._table is None:
             self._table = RouteTable(self.routes)
-        rest = super().__call__
-        return gateway_events.serve(event, self._table, lambda call: rest(call, context))
+        return gateway_events.serve(event, self._table, lambda call: self._answer(call, context))
 
     def _load(self, path: str) -> None:
         """Import the modules for a path."""

@@ -22,9 +22,8 @@ from chalicelib.http import endpoint
 from chalicelib.http.request import Query
 
 if TYPE_CHECKING:
-    from chalice.app import Blueprint, Response
-
-    from chalicelib.http.endpoint import EndpointSpec, Handler
+    from chalicelib.call import Context
+    from chalicelib.http.endpoint import Answer, EndpointSpec, Event, Handler
 
 FILE: Final = Path(__file__).parents[2] / "chalicelib" / "reference" / "openapi.json"
 _METHODS: Final = {"delete", "get", "patch", "post", "put"}
@@ -75,30 +74,30 @@ class Checker:
                 f"{told['operationId']} reads {name} of its query: list it in infra/scripts/openapi/parameters.py"
             )
 
-    def answered(self, spec: EndpointSpec, response: Response) -> None:
+    def answered(self, spec: EndpointSpec, response: Answer) -> None:
         """Called for each answer of the app."""
         told = self._operations.get((spec.method, spec.path))
         if told is None:
             self._complain(f"{spec.method} {spec.path} is not described: make docs")
             return
-        name, status = told["operationId"], response.status_code
+        name, status = told["operationId"], response["statusCode"]
         self.answers[name, status] += 1
         if str(status) not in told["responses"]:
             self._complain(
                 f"{name} answers {status}, which is not described; name it in the handler's docstring, as Raises, or "
-                f"in its return type, and make docs: {response.body[:200]}"
+                f"in its return type, and make docs: {response['body'][:200]}"
             )
             return
         content = self._shared("responses", told["responses"][str(status)]).get("content", {})
-        if not response.body:
+        if not response["body"]:
             if content:
                 self._complain(f"{name} answers {status} without the body that is described")
             return
-        media = str(response.headers.get("Content-Type", "")).partition(";")[0]
+        media = str(response["headers"].get("Content-Type", "")).partition(";")[0]
         if media not in content:
             self._complain(f"{name} answers {status} as {media}, not {' or '.join(content) or 'without a body'}")
-        elif media == "application/json" and len(response.body) <= _LONGEST:
-            self._judge(name, status, media, content[media]["schema"], response.body)
+        elif media == "application/json" and len(response["body"]) <= _LONGEST:
+            self._judge(name, status, media, content[media]["schema"], response["body"])
 
     def _judge(self, name: str, status: int, media: str, schema: Any, body: str) -> None:
         key = (name, status, media)
@@ -143,12 +142,12 @@ def install(into: Checker) -> pytest.MonkeyPatch:
     patch = pytest.MonkeyPatch()
     run, get, every = endpoint._run, Query.get, Query.all
 
-    def running(spec: EndpointSpec, handler: Handler, uri: dict[str, str], blueprint: Blueprint) -> Response:
+    def running(spec: EndpointSpec, handler: Handler, event: Event, context: Context) -> Answer:
         if not handler.__module__.startswith("chalicelib.") or spec.path.startswith("/ui"):
-            return run(spec, handler, uri, blueprint)
+            return run(spec, handler, event, context)
         _now.spec = spec
         try:
-            response = run(spec, handler, uri, blueprint)
+            response = run(spec, handler, event, context)
         finally:
             _now.spec = None
         into.answered(spec, response)
