@@ -10,15 +10,16 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-
-from aws_lambda_powertools import Logger
 
 from chalicelib import call, settings
 from chalicelib.errors import SwitchedOff, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from aws_lambda_powertools import Logger
 
     from chalicelib.errors import DomainError
 
@@ -74,8 +75,29 @@ class _OfItsCall(logging.Filter):
         return True
 
 
-logger = Logger(service="lamplighter", level=settings.current().log_level, utc=True, use_rfc3339=True)
-logging.getLogger("lamplighter").addFilter(_OfItsCall())
+class _Lines:
+    """The logger, which is made when the first line is written, because most calls of devices write none.
+
+    Importing and making it takes 40 ms.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        # The attribute of the logger becomes one of this object, so that it is looked up only once.
+        found = getattr(_logger(), name)
+        setattr(self, name, found)
+        return found
+
+
+@cache
+def _logger() -> Logger:
+    from aws_lambda_powertools import Logger
+
+    made = Logger(service="lamplighter", level=settings.current().log_level, utc=True, use_rfc3339=True)
+    logging.getLogger("lamplighter").addFilter(_OfItsCall())
+    return made
+
+
+logger: Logger = _Lines()  # type: ignore[assignment]  # it has all attributes of one
 
 
 def count(metric: Metric) -> None:
