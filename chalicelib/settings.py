@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import cache
-from typing import Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 import msgspec
 
 from chalicelib import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -151,15 +153,25 @@ class AwsSettings(msgspec.Struct, frozen=True):
     """The domain of AWS's services in this partition."""
     on_lambda: bool
     """Whether this process is a Lambda function, which should load no more than its call needs."""
+    keys: tuple[str, str, str | None] | None = None
+    """The credentials that Lambda passes: access key, secret key, session token. None elsewhere."""
+    ca_bundle: str | None = None
+    """The file with the certificates to trust; None: the system's."""
 
 
 @cache
 def aws() -> AwsSettings:
     """Region and, for an embedded engine, the endpoint that replaces every AWS endpoint."""
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return AwsSettings(
         region=region,
         endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
         domain="amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com",
-        on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
+        on_lambda=on_lambda,
+        keys=(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN"))
+        if on_lambda and access_key and secret_key
+        else None,
+        ca_bundle=os.environ.get("AWS_CA_BUNDLE"),
     )

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
 
+    from pynamodb.expressions.update import Action
+
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 _DEVICE, _SET, _ACCEPTED = "DEVICE", "SET", "ACCEPTED"
 _SHARDS = 8

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from pynamodb.expressions.update import Action
+
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 _SORT = "CONFIGURATION"
 

@@ -29,8 +29,10 @@ from chalicelib.storage.due import DueIndex
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pynamodb.expressions.update import Action
+
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 
 class DeviceIndex(GlobalSecondaryIndex[Any]):

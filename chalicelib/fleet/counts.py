@@ -10,17 +10,20 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from chalicelib.fleet import control, membership, parts, places
-from chalicelib.fleet.tables import ACCEPTED, CountItem
+from chalicelib.fleet.head import ACCEPTED
+from chalicelib.fleet.tables import CountItem
 from chalicelib.storage import erasing, keys
 from chalicelib.tiers import UNLIMITED, PerTier, Place, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from pynamodb.expressions.update import Action
+
     from chalicelib.fleet.control import Control
     from chalicelib.rights import Names
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 PENDING = "pending"
 _OTHERS = ("noauth", PENDING, "preauthorized", "rejected")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import Unauthorized
+from chalicelib.fleet.head import Head
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.storage import erasing, keys
+from chalicelib.storage.records import Reader
+from chalicelib.storage.writes import Update, document
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from pynamodb.expressions.update import Action
+
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 _SORT = "HEAD"
+_reader = Reader(Head)
 
 
 def key(tenant: TenantId, device_id: str) -> tuple[str, str]:
@@ -37,16 +43,30 @@ def facts_changed() -> Action:
     return DeviceHead.facts.add(1)
 
 
-def find(tenant: TenantId, device_id: str) -> DeviceHead | None:
+def table() -> str:
+    """The full name of the table with the heads."""
+    return keys.table("fleet")
+
+
+def find(tenant: TenantId, device_id: str) -> Head | None:
     """The head as it is now (a strongly consistent read); None if there is no such device."""
-    pk, sk = key(tenant, device_id)
-    return DeviceHead.find(pk, sk)
+    return _reader.find(table(), *key(tenant, device_id))
 
 
-def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, DeviceHead]:
+def find_many(tenant: TenantId, device_ids: Iterable[str]) -> dict[str, Head]:
     """The existing heads by device id (strongly consistent); 100 per round trip."""
     wanted = [key(tenant, device_id) for device_id in dict.fromkeys(device_ids)]
-    return {head.device_id: head for head in DeviceHead.batch_get(wanted, consistent_read=True)}
+    return {head.device_id: head for head in _reader.find_many(table(), wanted)}
+
+
+def update(head: Head) -> Update:
+    """An update of a head that was read."""
+    return Update(table(), head.pk, head.sk)
+
+
+def keep_verdicts(head: Head, verdicts: Any) -> None:
+    """Store filter matches in a head, unless the device was deleted. They include the ``facts`` for which they hold."""
+    update(head).set("verdicts", document(verdicts)).require("attribute_exists(#pk)").run()
 
 
 def is_within(tenant: TenantId, device_id: str, groups: Collection[str] | None) -> bool:
@@ -65,7 +85,7 @@ def require_staying(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     tx.check(ref(tenant, device_id), DeviceHead.decommissioning.does_not_exist(), label="head")
 
 
-def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object) -> DeviceHead:
+def accepted(tenant: TenantId, device_id: str, auth_set: str, generation: object) -> Head:
     """The head of a device, if its token is still valid.
 
     Raises:

@@ -22,9 +22,10 @@ from chalicelib.storage.parallel import in_parallel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pynamodb.expressions.condition import Condition
+
     from chalicelib.storage.indexes import ListIndex, M
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Condition
 
 
 _MANY: Final = 500

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import heapq
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from chalicelib.fleet.head import ACCEPTED, Head
 from chalicelib.fleet.heads import facts_changed
-from chalicelib.fleet.tables import ACCEPTED, DeviceHead, GroupItem, GroupMemberItem, RosterItem
+from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
 from chalicelib.observability import Metric, count
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.settled import settled
@@ -70,13 +71,13 @@ def status_changed(
         tx.update(member, [GroupMemberItem.status.set(after)], label="member")
 
 
-def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:
+def move(tx: Transaction, tenant: TenantId, head: Head, group: str | None) -> None:
     """Move a device from the group in its head into ``group``, or into none.
 
     The transaction fails with label ``head`` if the device was moved, deleted or changed its status meanwhile.
     :func:`count_moves` adds the changed sizes of groups, because a transaction may move several devices.
     """
-    old, device_id = cast("str | None", head.group), head.device_id
+    old, device_id = head.group, head.device_id
     same_group = DeviceHead.group.does_not_exist() if old is None else DeviceHead.group == old
     # The condition includes the status, because the member row contains it and would never be corrected later.
     condition = same_group & (DeviceHead.auth_status == head.auth_status)
@@ -90,7 +91,7 @@ def move(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None)
         tx.put(member, label="member")
 
 
-def count_moves(tx: Transaction, tenant: TenantId, heads: list[DeviceHead], group: str | None) -> None:
+def count_moves(tx: Transaction, tenant: TenantId, heads: list[Head], group: str | None) -> None:
     """Add the changed sizes of groups for the devices that a transaction moves into ``group``."""
     changes: dict[str, int] = {}
     for head in heads:

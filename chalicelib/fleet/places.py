@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control, parts
-from chalicelib.fleet.tables import ACCEPTED, CountItem
+from chalicelib.fleet.head import ACCEPTED
+from chalicelib.fleet.tables import CountItem
 from chalicelib.storage import keys
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
+    from pynamodb.expressions.update import Action
+
     from chalicelib.fleet.control import Control
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action
 
 PARTITION = "COUNTS"
 LIMIT = "limit"

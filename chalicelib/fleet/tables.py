@@ -18,11 +18,7 @@ from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, MapAttribute, UnicodeAttribute
 
-from chalicelib.storage import keys
 from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
-
-ACCEPTED = "accepted"
-"""The status of devices that may call the API."""
 
 
 class FleetItem(Item):
@@ -35,53 +31,22 @@ class FleetItem(Item):
 
 
 class DeviceHead(FleetItem):
-    """The item that every call of a device reads, and the most frequently changed data.
-
-    The features that own its attributes:
-
-    devauth: ``auth_*``, ``identity_hash``, ``decommissioning``, ``seen``; inventory: ``group``,
-    ``inventory_hash``, ``facts``; deployments: ``decided``, ``current``, ``queue``, ``revision``, ``verdicts``.
-    """
+    """The item that every call of a device reads, as it is written; ``fleet.head.Head`` describes the attributes."""
 
     auth_status = UnicodeAttribute(default="noauth")
     auth_set = UnicodeAttribute(null=True)
-    """Id of the accepted auth set, which is the ``jti`` of valid tokens."""
     auth_generation = IntegerAttribute(default=0)
-    """Tokens of an older generation are revoked."""
     identity_hash = UnicodeAttribute()
     decommissioning = BooleanAttribute(null=True)
     seen = TimeAttribute(null=True)
-    """Time of the last check-in; written at most once in ``settings.check_in_interval``."""
     group = UnicodeAttribute(null=True)
     inventory_hash = UnicodeAttribute(null=True)
-    """Hash of the last reported inventory. An equal report writes nothing."""
     facts = IntegerAttribute(default=0)
-    """Counts changes of everything that filters can match (``heads.facts_changed``)."""
     decided = IntegerAttribute(default=0)
-    """Sequence number of the newest deployment that this device has finished; it gets no older ones."""
     current = BlobAttribute(null=True)
-    """The active device row, in the form of ``deployments``; absent if there is none."""
     queue = BlobAttribute(null=True)
-    """Deployments to few devices, which wait here instead of in the control item: ``[[sequence, id], ...]``."""
     revision = IntegerAttribute(default=0)
-    """Counts changes by ``deployments``; each change has the number as its condition."""
     verdicts = BlobAttribute(null=True)
-    """Whether the device matches the filters of open dynamic deployments, and the ``facts`` for which that holds."""
-
-    @property
-    def device_id(self) -> str:
-        """The device's id."""
-        return keys.last_part(self.pk)
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the device is accepted, and not being removed."""
-        return self.auth_status == ACCEPTED and not self.decommissioning
-
-
-def keep_verdicts(head: DeviceHead, verdicts: Any) -> None:
-    """Store filter matches in a head, unless the device was deleted. They include the ``facts`` for which they hold."""
-    DeviceHead(head.pk, head.sk).update_if([DeviceHead.verdicts.set(verdicts)], DeviceHead.pk.exists())
 
 
 class ControlItem(FleetItem):

@@ -11,7 +11,7 @@ import msgspec
 from chalicelib import settings, tokens
 from chalicelib.errors import Forbidden, InvalidToken, Unauthorized
 from chalicelib.fleet import control, heads
-from chalicelib.fleet.tables import DeviceHead
+from chalicelib.fleet.head import Head
 from chalicelib.http import access, throttle
 from chalicelib.rights import NOTHING, Permission, Rights, groups_of, release_tags_of
 from chalicelib.storage.keys import TenantId
@@ -44,7 +44,7 @@ class Identity(msgspec.Struct, frozen=True):
     tenant: TenantId
     subject: str
     token_id: str
-    head: DeviceHead | None = None
+    head: Head | None = None
     email: str = ""
     """The user's address, as this call read it."""
     rights: Rights = NOTHING
@@ -58,7 +58,7 @@ class Identity(msgspec.Struct, frozen=True):
     """Whether that sign-in included a code, or the user has no second factor."""
 
     @property
-    def device(self) -> DeviceHead:
+    def device(self) -> Head:
         """The calling device's head item."""
         if self.head is None:
             raise RuntimeError("a management route asked for a device")

@@ -15,7 +15,7 @@ from chalicelib.http.identity import Identity
 from chalicelib.rights import Scopes, groups_of, release_tags_of
 
 if TYPE_CHECKING:
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 Body = TypeVar("Body")
@@ -98,7 +98,7 @@ class DeviceRequest(Request, kw_only=True):
         return self.identity.tenant
 
     @property
-    def device(self) -> DeviceHead:
+    def device(self) -> Head:
         """The device's head item."""
         return self.identity.device
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.constants import ATTR_DEFINITIONS, BINARY, GLOBAL_SECONDARY_INDEXES, NUMBER
 from pynamodb.exceptions import PutError, UpdateError
@@ -14,8 +12,7 @@ from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import RemoveAction, SetAction
 from pynamodb.models import Model
 
-from chalicelib import settings
-from chalicelib.storage import connection
+from chalicelib.storage import connection, keys, values
 from chalicelib.storage.transactions import Transaction
 from chalicelib.storage.transport import Refused
 
@@ -35,7 +32,7 @@ class TableName:
         self._name = name
 
     def __get__(self, _meta: object, _owner: type) -> str:
-        return settings.current().table_prefix + self._name
+        return keys.table(self._name)
 
 
 def _add_indexes(known: MetaTable, meta: MetaTable) -> None:
@@ -150,11 +147,6 @@ def _shows(item: Item, actions: Sequence[Action]) -> bool:
     return True
 
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_HALF: Final = _MILLISECOND / 2
-
-
 class TimeAttribute(Attribute[datetime]):
     """A time in UTC, stored as whole milliseconds since 1970."""
 
@@ -162,12 +154,11 @@ class TimeAttribute(Attribute[datetime]):
 
     def serialize(self, value: datetime) -> str:
         """DynamoDB's form."""
-        return str((value - _EPOCH + _HALF) // _MILLISECOND)  # whole numbers, because floats are inexact before 1970
+        return values.of_time(value)
 
     def deserialize(self, value: str) -> datetime:
         """The time in UTC."""
-        millis = int(value)
-        return datetime.fromtimestamp(millis // 1000, UTC).replace(microsecond=millis % 1000 * 1000)
+        return values.to_time(value)
 
 
 class IntegerAttribute(Attribute[int]):
@@ -188,21 +179,14 @@ class BlobAttribute(Attribute[Any]):
     """Any JSON document as one binary value, compressed when that is smaller.
 
     A blob costs half the units and a tenth of the CPU of nested attributes, and no part of it is ever queried.
-    Compressed and plain forms are distinguished by the first byte: zlib's is ``x``, which begins no JSON document.
-    Structs are converted by ``msgspec``.
     """
 
     attr_type = BINARY
-    _plain_below = 256
 
     def serialize(self, value: Any) -> bytes:
         """JSON bytes, or their zlib form if shorter."""
-        plain = msgspec.json.encode(value)
-        if len(plain) < self._plain_below:
-            return plain
-        packed = zlib.compress(plain, 6)
-        return packed if len(packed) < len(plain) else plain
+        return values.of_document(value)
 
     def deserialize(self, value: bytes) -> Any:
         """The document, of plain dicts, lists and scalars."""
-        return msgspec.json.decode(zlib.decompress(value) if value[:1] == b"x" else value)
+        return values.to_document(value)

@@ -1,66 +1,27 @@
-"""The connection through which all DynamoDB calls pass.
-
-Observers see every call; tests use them to count round trips and units. Requests are sent by our own transport
-(``docs/adr/0010-own-dynamodb-transport.md``).
-"""
+"""pynamodb's connection, which sends nothing itself: all calls pass through ``storage.dynamodb``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from pynamodb.connection import Connection
 from pynamodb.exceptions import CancellationReason, VerboseClientError
 
 from chalicelib import settings
-from chalicelib.storage.transport import Refused, Transport
-
-Observer = Callable[[str, dict[str, Any], dict[str, Any]], None]
-
-observers: list[Observer] = []
-"""Functions that are called after each call: with the operation's name, request and answer (empty if it failed)."""
+from chalicelib.storage import dynamodb
+from chalicelib.storage.transport import Refused
 
 
 class SeamConnection(Connection):
-    """pynamodb's connection with observers and our own transport. Its ``client`` is never created."""
-
-    def __init__(self, region: str) -> None:
-        """``region``: the region of the tables."""
-        super().__init__(region=region)
-
-    @cached_property
-    def _transport(self) -> Transport:
-        aws = settings.aws()
-        return Transport(aws.region, aws.endpoint_url)
+    """A connection of pynamodb whose ``client`` is never created."""
 
     def __repr__(self) -> str:
         return f"SeamConnection<{self.region}>"  # pynamodb's own method would create a client
 
-    def close(self) -> None:
-        """Close idle connections. The next call opens new ones with the settings of that time."""
-        transport: Transport | None = vars(self).pop("_transport", None)
-        if transport is not None:
-            transport.close()
-
-    def dispatch(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Run one operation.
-
-        Raises:
-            Unavailable: DynamoDB throttled the call or could not be reached, several times.
-            VerboseClientError: any other error; pynamodb converts the ones that it knows.
-        """
-        answer: dict[str, Any] = {}
-        try:
-            answer = super().dispatch(operation_name, operation_kwargs)
-        finally:
-            for observer in observers:
-                observer(operation_name, operation_kwargs, answer)
-        return answer
-
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._transport.call(operation_name, operation_kwargs)
+            return dynamodb.shared().call(operation_name, operation_kwargs)
         except Refused as refused:
             raise VerboseClientError(
                 {"Error": {"Code": refused.code, "Message": refused.message}},
@@ -81,5 +42,5 @@ def _reason(found: dict[str, Any]) -> CancellationReason | None:
 
 @cache
 def shared() -> SeamConnection:
-    """The connection of this process: one pool for all tables."""
-    return SeamConnection(settings.aws().region)
+    """The connection of this process."""
+    return SeamConnection(region=settings.aws().region)

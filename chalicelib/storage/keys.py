@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NewType
 
+from chalicelib import settings
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -26,6 +28,11 @@ def _part(text: str) -> str:
     # A long name keeps its beginning for the order, and has its hash for identity.
     head = escaped.encode()[:200].decode(errors="ignore")
     return f"{head}%~{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def table(name: str) -> str:
+    """The full name of a table in this stage."""
+    return settings.current().table_prefix + name
 
 
 def partition(tenant: TenantId, *parts: str) -> str:

@@ -14,21 +14,20 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import msgspec
-from pynamodb.constants import ALL_OLD
-from pynamodb.exceptions import VerboseClientError
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
 
 from chalicelib import call
 from chalicelib.errors import Unavailable
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
+from chalicelib.storage.transport import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chalicelib.storage.base import Item
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
 
-__all__ = ["MAX_ITEMS", "Action", "Condition", "ConditionFailed", "Transaction", "retried"]
+    from chalicelib.storage.base import Item
+    from chalicelib.storage.writes import Write
 
 MAX_ITEMS: Final = 100
 """AWS: writes in one ``TransactWriteItems``."""
@@ -40,6 +39,8 @@ _ATTEMPTS: Final = 12
 _CHANGES: Final = 24
 """How often a change is decided before the caller is asked to try again later."""
 _BACKOFF: Final = 0.02
+_SHOW: Final = "ALL_OLD"
+"""A failed condition returns the stored item."""
 _PASSING: Final = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
 """Reasons of a cancellation for which a retry may succeed. The others (``ItemCollectionSizeLimitExceeded``,
 ``ValidationError``) are permanent:
@@ -127,7 +128,7 @@ class Transaction(msgspec.Struct):
 
     def put(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Write the whole item."""
-        kwargs = item.get_save_kwargs_from_instance(condition=condition, return_values_on_condition_failure=ALL_OLD)
+        kwargs = item.get_save_kwargs_from_instance(condition=condition, return_values_on_condition_failure=_SHOW)
         self._writes.append((label, "Put", kwargs))
 
     def update(
@@ -141,19 +142,23 @@ class Transaction(msgspec.Struct):
         if not (given := list(actions)):
             raise ValueError("an update needs at least one action; use check() for a condition alone")
         kwargs = item.get_update_kwargs_from_instance(
-            actions=given, condition=condition, return_values_on_condition_failure=ALL_OLD
+            actions=given, condition=condition, return_values_on_condition_failure=_SHOW
         )
         self._writes.append((label, "Update", kwargs))
 
+    def write(self, write: Write, *, label: str = "") -> None:
+        """Add a write that is built by hand."""
+        self._writes.append((label, write.kind, {**write.request(), "ReturnValuesOnConditionCheckFailure": _SHOW}))
+
     def delete(self, item: Item, condition: Condition | None = None, *, label: str = "") -> None:
         """Delete the item with ``item``'s key."""
-        kwargs = item.get_delete_kwargs_from_instance(condition=condition, return_values_on_condition_failure=ALL_OLD)
+        kwargs = item.get_delete_kwargs_from_instance(condition=condition, return_values_on_condition_failure=_SHOW)
         self._writes.append((label, "Delete", kwargs))
 
     def check(self, item: Item, condition: Condition, *, label: str = "") -> None:
         """Require a condition on an item that is not written."""
         kwargs = type(item).get_operation_kwargs_from_class(item.pk, range_key=item.sk, condition=condition)
-        kwargs["ReturnValuesOnConditionCheckFailure"] = ALL_OLD  # pynamodb has no method for it
+        kwargs["ReturnValuesOnConditionCheckFailure"] = _SHOW  # pynamodb has no method for it
         self._writes.append((label, "ConditionCheck", kwargs))
 
     def commit(self) -> None:
@@ -172,8 +177,8 @@ class Transaction(msgspec.Struct):
         request = _request(writes)
         for attempt in range(_ATTEMPTS):
             try:
-                connection.shared().dispatch("TransactWriteItems", request)
-            except VerboseClientError as error:
+                dynamodb.shared().call("TransactWriteItems", request)
+            except Refused as error:
                 failed = _failed(writes, error)
                 own = {label: item for index, label, item in failed if index < len(self._writes)}
                 if own:
@@ -218,19 +223,18 @@ def _request(writes: list[_Write]) -> dict[str, Any]:
     }
 
 
-def _failed(writes: list[_Write], error: VerboseClientError) -> list[tuple[int, str, dict[str, Any] | None]]:
+def _failed(writes: list[_Write], refused: Refused) -> list[tuple[int, str, dict[str, Any] | None]]:
     """Index, label and stored item of each write whose condition failed."""
     return [
-        (index, writes[index][0] or f"#{index}", reason.raw_item)
-        for index, reason in enumerate(error.cancellation_reasons)
-        if reason and reason.code == "ConditionalCheckFailed"
+        (index, writes[index][0] or f"#{index}", reason.get("Item"))
+        for index, reason in enumerate(refused.reasons)
+        if reason["Code"] == "ConditionalCheckFailed"
     ]
 
 
-def _may_pass(error: VerboseClientError) -> bool:
+def _may_pass(refused: Refused) -> bool:
     """Whether a retry may succeed, because only load or other writers prevented the transaction."""
-    code = error.response.get("Error", {}).get("Code")
-    if code == "TransactionInProgressException":
+    if refused.code == "TransactionInProgressException":
         return True
-    found = {reason.code for reason in error.cancellation_reasons if reason}
-    return code == "TransactionCanceledException" and bool(found) and found <= _PASSING
+    found = {reason["Code"] for reason in refused.reasons} - {"None"}
+    return refused.code == "TransactionCanceledException" and bool(found) and found <= _PASSING

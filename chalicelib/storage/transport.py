@@ -27,21 +27,16 @@ import random
 import time
 import uuid
 import zlib
-from email.utils import mktime_tz, parsedate_tz
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from botocore.exceptions import BotoCoreError
 
 from chalicelib import call
 from chalicelib.errors import Unavailable
 from chalicelib.storage import credentials, wire
-from chalicelib.storage.pool import Pool
+from chalicelib.storage.pool import BadAnswer, Pool
 
 if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
-
     from chalicelib.storage.pool import Answer
 
 _THROTTLED: Final = frozenset(
@@ -120,9 +115,9 @@ class Transport:
     def __init__(self, region: str, url: str | None = None, patience: Patience | None = None) -> None:
         """``url``: that of an embedded engine; None: the region's endpoint."""
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        self._region = region
         self._patience = patience or Patience()
         self._pool = Pool(url or f"https://dynamodb.{region}.{suffix}", self._patience.connect)
+        self._service = wire.Service("dynamodb", self._pool.host, region, "1.0")
         self._skew = 0.0
 
     def close(self) -> None:
@@ -184,12 +179,14 @@ class Transport:
             silence, attempt = min(2 * silence, max(left, patience.connect)), attempt + 1
 
     def _attempt(self, operation: str, body: bytes, silence: float) -> dict[str, Any]:
-        head = wire.head(self._pool.host, self._region, operation, body, _signer(), time.time() + self._skew)
+        target = wire.DYNAMODB + operation
+        head = wire.head(self._service, target, body, credentials.keys(), time.time() + self._skew)
         try:
             answer = self._pool.exchange(head + body, silence)
-        except (OSError, HTTPException) as error:
+        except (OSError, BadAnswer) as error:
             raise _Again(repr(error), self._patience.pause, unsure=True) from error
-        if answer.headers.get("x-amz-crc32", crc := str(zlib.crc32(answer.body))) != crc:
+        crc = answer.header("x-amz-crc32")
+        if crc is not None and crc != str(zlib.crc32(answer.body)):
             raise _Again("damaged answer", self._patience.pause, unsure=True)
         try:
             content = wire.decode(answer.body)
@@ -213,13 +210,16 @@ class Transport:
         if code in credentials.EXPIRED:
             credentials.forget()
             return _Again(f"{code}: {message}", self._patience.pause)
-        if code in _LATE and self._correct_clock(answer.headers.get("Date")):
+        if code in _LATE and self._correct_clock(answer.header("date")):
             return _Again(f"{code}: {message}", 0)
-        request_id = answer.headers.get("x-amzn-requestid", "")
+        request_id = answer.header("x-amzn-requestid") or ""
         return Refused(code, message, request_id, content.get("CancellationReasons", []))
 
     def _correct_clock(self, date: str | None) -> bool:
         """Adopt DynamoDB's clock. False if ours was right: then the secret is wrong, and a retry is useless."""
+        # Imported here because clocks are seldom wrong.
+        from email.utils import mktime_tz, parsedate_tz
+
         parsed = parsedate_tz(date or "")
         skew = mktime_tz(parsed) - time.time() if parsed else self._skew
         if abs(skew - self._skew) <= _SKEW:
@@ -246,10 +246,3 @@ def _wait(bound: float, end: float, why: _Again) -> float:
         raise Unavailable from why
     time.sleep(pause)  # noqa: TID251  # shorter than any schedule
     return left
-
-
-def _signer() -> ReadOnlyCredentials:
-    try:
-        return credentials.current().get_frozen_credentials()
-    except BotoCoreError as error:
-        raise Unavailable from error

@@ -1,4 +1,4 @@
-"""DynamoDB's protocol: encodes and signs requests, decodes answers. Pure: no I/O, clock or randomness.
+"""AWS's JSON protocol: signs requests; and for DynamoDB encodes them and decodes answers. Pure: no I/O or clock.
 
 AWS JSON 1.0: ``docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html``.
 Signature: ``docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html``. botocore's signer
@@ -8,18 +8,13 @@ beforehand. A test compares the signatures.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from hashlib import sha256
+from typing import Any, Final, TypedDict, cast
 
 import msgspec
-
-if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
-
-_TYPE: Final = "application/x-amz-json-1.0"
 
 
 class _Value(TypedDict, total=False):
@@ -107,34 +102,81 @@ def decode(body: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", _decoder.decode(body))
 
 
-def head(host: str, region: str, operation: str, body: bytes, credentials: ReadOnlyCredentials, when: float) -> bytes:
-    """The head of a request, from ``POST`` to the empty line, signed as of ``when`` (seconds since 1970)."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when))
-    scope = f"{stamp[:8]}/{region}/dynamodb/aws4_request"
-    # Signed headers are sorted by name, in the signature and in the request.
-    names = "content-type;host;x-amz-date"
-    signed = f"content-type:{_TYPE}\nhost:{host}\nx-amz-date:{stamp}\n"
-    if credentials.token:
-        names += ";x-amz-security-token"
-        signed += f"x-amz-security-token:{credentials.token}\n"
-    names += ";x-amz-target"
-    signed += f"x-amz-target:DynamoDB_20120810.{operation}\n"
-    canonical = f"POST\n/\n\n{signed}\n{names}\n{hashlib.sha256(body).hexdigest()}"
-    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = _mac(_key(credentials.secret_key, stamp[:8], region), to_sign).hex()
+class Keys(msgspec.Struct, frozen=True):
+    """What signs requests."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A service with a JSON protocol, at one endpoint."""
+
+    name: str
+    """As in signatures: ``dynamodb``."""
+    host: str
+    region: str
+    version: str
+    """Of the protocol: ``1.0`` or ``1.1``."""
+
+
+DYNAMODB: Final = "DynamoDB_20120810."
+"""What the names of DynamoDB's operations begin with in requests."""
+
+
+def head(service: Service, target: str, body: bytes, keys: Keys, when: float) -> bytes:
+    """The head of a request, from ``POST`` to the empty line, signed as of ``when`` (seconds since 1970).
+
+    ``target``: the operation, as ``DynamoDB_20120810.GetItem``.
+    """
+    signed, names, scope, key = _constant(service, target, keys, int(when))
     return (
         "POST / HTTP/1.1\r\n" + signed.replace("\n", "\r\n") + "accept-encoding: identity\r\n"
         f"content-length: {len(body)}\r\n"
-        f"authorization: AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
-        f"SignedHeaders={names}, Signature={signature}\r\n\r\n"
+        f"authorization: {_authorization(signed, names, scope, key, body, keys)}\r\n\r\n"
     ).encode()
 
 
-def _mac(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode(), "sha256")
+def headers(service: Service, target: str, body: bytes, keys: Keys, when: float) -> dict[str, str]:
+    """The same by name, in lower case."""
+    signed, names, scope, key = _constant(service, target, keys, int(when))
+    return {
+        **dict(line.split(":", 1) for line in signed.splitlines()),
+        "content-length": str(len(body)),
+        "authorization": _authorization(signed, names, scope, key, body, keys),
+    }
 
 
-# A key is valid for a day. The second one is for midnight, and for new credentials.
-@lru_cache(maxsize=2)
-def _key(secret: str, day: str, region: str) -> bytes:
-    return _mac(_mac(_mac(_mac(f"AWS4{secret}".encode(), day), region), "dynamodb"), "aws4_request")
+def _authorization(signed: str, names: str, scope: str, key: bytes, body: bytes, keys: Keys) -> str:
+    canonical = f"POST\n/\n\n{signed}\n{names}\n{sha256(body).hexdigest()}"
+    to_sign = f"AWS4-HMAC-SHA256\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    credential = f"{keys.access_key}/{scope.partition(chr(10))[2]}"
+    return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
+
+
+# What is equal for all requests of a second for the same operation. A busy process uses few operations.
+@lru_cache(maxsize=8)
+def _constant(service: Service, target: str, keys: Keys, when: int) -> tuple[str, str, str, bytes]:
+    """The signed headers, their names, time and scope of the signature, its key."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when))
+    # Signed headers are sorted by name, in the signature and in the request.
+    names = "content-type;host;x-amz-date"
+    signed = f"content-type:application/x-amz-json-{service.version}\nhost:{service.host}\nx-amz-date:{stamp}\n"
+    if keys.token:
+        names += ";x-amz-security-token"
+        signed += f"x-amz-security-token:{keys.token}\n"
+    names += ";x-amz-target"
+    signed += f"x-amz-target:{target}\n"
+    scope = f"{stamp}\n{stamp[:8]}/{service.region}/{service.name}/aws4_request"
+    return signed, names, scope, _key(keys.secret_key, stamp[:8], service.region, service.name)
+
+
+# A key is valid for a day. Twice as many as needed, for midnight and for new credentials.
+@lru_cache(maxsize=8)
+def _key(secret: str, *scope: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in (*scope, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key

@@ -70,6 +70,6 @@ def _forget() -> None:
     boto3 = sys.modules.get("boto3")
     if boto3 is not None:
         vars(boto3)["DEFAULT_SESSION"] = None
-    connection = sys.modules.get("chalicelib.storage.connection")
-    if connection is not None and connection.shared.cache_info().currsize:
-        connection.shared().close()
+    dynamodb = sys.modules.get("chalicelib.storage.dynamodb")
+    if dynamodb is not None and dynamodb.shared.cache_info().currsize:
+        dynamodb.shared().close()

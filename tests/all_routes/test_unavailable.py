@@ -16,7 +16,7 @@ import pytest
 from chalicelib.aws import client as aws_client
 from chalicelib.errors import Unavailable
 from chalicelib.http.identity import Auth
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from tests.all_routes.changes import ELSEWHERE, SILENT
 from tests.all_routes.table import Route, routes
 from tests.all_routes.tenants import BODIES, Tenant
@@ -39,8 +39,8 @@ class Outage:
 @contextmanager
 def dynamodb_outage(*, after: int = 0, of: Container[str] | None = None) -> Iterator[Outage]:
     """Let DynamoDB answer ``after`` calls, or those that are not ``of`` these operations, and fail all others."""
-    shared = connection.shared()
-    real = shared.dispatch
+    shared = dynamodb.shared()
+    real = shared.call
     outage, made = Outage(), 0
 
     def dispatch(operation: str, *arguments: Any) -> Any:
@@ -52,7 +52,7 @@ def dynamodb_outage(*, after: int = 0, of: Container[str] | None = None) -> Iter
         return real(operation, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shared, "dispatch", dispatch)
+        patch.setattr(shared, "call", dispatch)
         yield outage
 
 
@@ -116,7 +116,7 @@ def test_failing_s3_and_sqs_get_503_or_the_change_is_made(
         values, more = attempts(mine, route)[0]
         before, outage.affected = entries(mine), False
         with monkeypatch.context() as patch:
-            patch.setattr(aws_client, "send", send)
+            patch.setattr(aws_client, "_insist", send)
             answer = mine.world.api.request(route.spec.method, route.uri(values), **more)
         if not outage.affected:
             continue

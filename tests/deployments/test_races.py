@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from chalicelib import limits
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 
 if TYPE_CHECKING:
@@ -144,11 +144,11 @@ def test_a_row_that_is_reactivated_during_a_late_report(world: World, fleet: lis
     meanwhile: list[httpx2.Response] = []
 
     def take_up(operation: str, request: dict[str, Any], _answer: dict[str, Any]) -> None:
-        if operation == "GetItem" and request["Key"]["sk"] == {"S": "HEAD"} and take_up in connection.observers:
-            connection.observers.remove(take_up)
+        if operation == "GetItem" and request["Key"]["sk"] == {"S": "HEAD"} and take_up in dynamodb.observers:
+            dynamodb.observers.remove(take_up)
             meanwhile.append(device.report(rollout, "installing"))
 
-    connection.observers.append(take_up)
+    dynamodb.observers.append(take_up)
     late = device.report(rollout, "failure")
 
     assert codes([late, *meanwhile]) == {204: 2}, "both, one within the other"

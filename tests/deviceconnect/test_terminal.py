@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib import limits
 from chalicelib.deviceconnect.rules import dialect, envelope
 from chalicelib.deviceconnect.rules.envelope import Message, Proto
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from infra.relay import sockets
 from infra.relay.translation import Outgoing
 from tests.deviceconnect.peers import hear, opened, say, user_path
@@ -125,7 +125,7 @@ def test_a_long_output_costs_few_calls_of_dynamodb(server: Any, front: str, conn
     with opened(front, user_path(device.id), token) as user:
         say(user, Message(SHELL, "new"))
         session = hear(user).sid
-        connection.observers.append(wait)
+        dynamodb.observers.append(wait)
         try:
             with counted() as cost:
                 for piece in PIECES:
@@ -136,7 +136,7 @@ def test_a_long_output_costs_few_calls_of_dynamodb(server: Any, front: str, conn
                     shown += hear(user, 60).body
         finally:
             busy.set()
-            connection.observers.remove(wait)
+            dynamodb.observers.remove(wait)
 
     assert shown == OUTPUT
     assert cost.by_operation["PutItem"] < len(PIECES) / 4

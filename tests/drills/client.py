@@ -90,7 +90,7 @@ class _Pool:
 
     def request(self, method: str, url: str, *, body: bytes, headers: dict[str, str], **_: Any) -> Any:
         """Send a request, which is counted with the others; the interface of urllib3's pool."""
-        operation = headers["X-Amz-Target"].partition(".")[2]
+        operation = headers["x-amz-target"].partition(".")[2]
         return faults.made_by_own_client("ssm", operation, lambda: self._sent(method, url, body, headers))
 
     def _sent(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> Any:

@@ -15,7 +15,7 @@ from chalicelib import call, settings
 from chalicelib.cache import Cache
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from chalicelib.tenantadm import service
 from chalicelib.tenantadm.service import Status
 from tests.deployments.world import World, serves_nothing
@@ -43,8 +43,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 def outage(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Reading control items fails while this is not empty; it has the timeout of each read."""
     patience: list[float] = []
-    shared = connection.shared()
-    real = shared.dispatch
+    shared = dynamodb.shared()
+    real = shared.call
 
     def dispatch(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if patience and request.get("Key", {}).get("sk") == {"S": "CONTROL"} and operation == "GetItem":
@@ -52,7 +52,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             raise Unavailable
         return real(operation, request)
 
-    monkeypatch.setattr(shared, "dispatch", dispatch)
+    monkeypatch.setattr(shared, "call", dispatch)
     known = replace(settings.current(), control_cache=LIFE, control_stale=STALE)
     monkeypatch.setattr(settings, "current", lambda: known)
     return patience

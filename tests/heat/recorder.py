@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import settings
-from chalicelib.storage.connection import SeamConnection
+from chalicelib.storage.dynamodb import Database
 from infra.heat.traffic import Access
 from infra.local.provision import STORAGE
 from infra.local.template import read
@@ -75,15 +75,15 @@ class Recorder:
         """Record the block, which makes ``calls`` calls of a kind; the returned list is filled at its end."""
         found: list[Access] = []
         self._found = defaultdict(lambda: [0.0, 0.0, 0.0])
-        real = SeamConnection.dispatch
+        real = Database.call
 
-        def dispatch(connection: SeamConnection, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        def dispatch(database: Database, operation: str, request: dict[str, Any]) -> dict[str, Any]:
             if getattr(self._ours, "reading", False):
-                return real(connection, operation, request)
+                return real(database, operation, request)
             places = _written(operation, request)
-            before = self._items(connection, real, places)
-            answer = real(connection, operation, request)
-            after = self._items(connection, real, places)
+            before = self._items(database, real, places)
+            answer = real(database, operation, request)
+            after = self._items(database, real, places)
             with self._lock:
                 self._reads(operation, request, answer)
                 for place in places:
@@ -91,20 +91,20 @@ class Recorder:
             return answer
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(SeamConnection, "dispatch", dispatch)
+            patch.setattr(Database, "call", dispatch)
             yield found
         found += sorted(
             Access(table, key, item, index, *(round(each / calls, 3) for each in units))
             for (table, index, key, item), units in self._found.items()
         )
 
-    def _items(self, connection: SeamConnection, real: Any, places: list[Place]) -> dict[Place, Typed]:
+    def _items(self, database: Database, real: Any, places: list[Place]) -> dict[Place, Typed]:
         found = {}
         for table, key, item in places:
             wanted = {"TableName": table, "Key": {"pk": {"S": key}, "sk": {"S": item}}, "ConsistentRead": True}
             self._ours.reading = True
             try:
-                found[table, key, item] = real(connection, "GetItem", wanted).get("Item", {})
+                found[table, key, item] = real(database, "GetItem", wanted).get("Item", {})
             finally:
                 self._ours.reading = False
         return found

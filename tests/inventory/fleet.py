@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock
 from chalicelib.fleet import heads, membership
-from chalicelib.fleet.tables import DeviceHead
+from chalicelib.fleet.head import Head
 from chalicelib.inventory import service
 from chalicelib.storage.transactions import Transaction
 
@@ -34,7 +34,7 @@ def fill(tenant: TenantId, number: int, group: str | None = None) -> list[str]:
     return ids
 
 
-def head_of(tenant: TenantId, device_id: str) -> DeviceHead:
+def head_of(tenant: TenantId, device_id: str) -> Head:
     """The device head that calls of the device read."""
     head = heads.find(tenant, device_id)
     assert head is not None

@@ -22,7 +22,7 @@ from chalicelib.inventory.service import building, snapshots
 from chalicelib.inventory.shapes import AttributeInput
 from chalicelib.inventory.tables import changes, devices
 from chalicelib.inventory.tables import snapshots as pointers
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from chalicelib.storage.transactions import Transaction
 from chalicelib.tiers import Tier
 from tests.inventory.fleet import fill
@@ -122,12 +122,12 @@ def crashing_after(calls: int, monkeypatch) -> Iterator[None]:
         count()
         return answer
 
-    connection.observers.append(count)
+    dynamodb.observers.append(count)
     monkeypatch.setattr(s3, "_send", sending)
     try:
         yield
     finally:
-        connection.observers.remove(count)
+        dynamodb.observers.remove(count)
         monkeypatch.setattr(s3, "_send", send)
 
 

@@ -17,7 +17,7 @@ from chalicelib.deployments.rules import cut_logs
 from chalicelib.errors import TooManyRequests
 from chalicelib.http import throttle
 from chalicelib.http.identity import Auth
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from chalicelib.storage.transport import Patience, Transport
 from tests.simulator.client import Answer, Client, Sink
 from tests.simulator.device import PrivateKey
@@ -283,7 +283,7 @@ def _down(waits: WaitRecorder) -> Interruption:
             stage.plays.extend([refusal("InternalServerError", status=500)] * 1000)
             patience = Patience(connect=1, read=5, budget=0.02, pause=0.01, throttled_pause=0.01)
             transport = Transport("eu-west-1", stage.url, patience)
-            patch.setattr(connection.shared(), "_transport", transport)
+            patch.setattr(dynamodb.shared(), "_transport", transport)
             waits.over = patch.undo
             try:
                 yield

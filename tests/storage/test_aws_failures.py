@@ -12,7 +12,7 @@ from msgspec import structs
 
 from chalicelib import settings
 from chalicelib.aws import client
-from chalicelib.storage import connection
+from chalicelib.storage.dynamodb import shared
 from chalicelib.storage.transport import Patience
 from infra.local.testing import LocalServer
 from tests.deployments.world import World, serves, serves_nothing
@@ -48,7 +48,7 @@ def dynamodb(make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch) -> 
     """Use the stage instead of DynamoDB."""
 
     def put(patience: Patience = BRISK) -> None:
-        monkeypatch.setattr(connection.shared(), "_transport", make_transport(patience))
+        monkeypatch.setattr(shared(), "_transport", make_transport(patience))
 
     return put
 

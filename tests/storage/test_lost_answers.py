@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
 
 from chalicelib.storage.base import BlobAttribute, Item, TimeAttribute
-from chalicelib.storage.transactions import Action
 from tests.storage.conftest import TABLE
 from tests.support import faults, lag
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import DeleteError, PutError, UpdateError, VerboseClientError
 
-from chalicelib.storage import connection
+from chalicelib.storage import connection, dynamodb
 from chalicelib.storage.base import BlobAttribute, Item
 from infra.paths import ROOT
 from tests.storage.conftest import TABLE
@@ -259,7 +259,7 @@ def test_observers_see_successful_and_failed_calls(
     seam: connection.SeamConnection, pk: str, monkeypatch: pytest.MonkeyPatch
 ):
     seen = []
-    monkeypatch.setattr(connection, "observers", [lambda name, request, answer: seen.append((name, answer))])
+    monkeypatch.setattr(dynamodb, "observers", [lambda name, request, answer: seen.append((name, answer))])
 
     seam.dispatch("GetItem", {"TableName": TABLE, "Key": key(pk)})
     with pytest.raises(VerboseClientError):

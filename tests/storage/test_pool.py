@@ -58,9 +58,11 @@ class TestConnections:
         ours = make_transport()
         stage.will(hang_up_after)
         ours.call("GetItem", GET)
+        [waiting] = ours._pool._idle
         end = select.poll()
-        end.register(ours._pool._idle[-1].sock, select.POLLIN)
+        end.register(waiting._socket, select.POLLIN)
         assert end.poll(10_000)
+        waiting.idle_since -= 1
 
         ours.call("GetItem", GET)
 

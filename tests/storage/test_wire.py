@@ -62,8 +62,9 @@ def test_signatures_equal_botocores(
     host: str, operation: str, access_key: str, secret: str, token: str | None, body: bytes, when: datetime
 ):
     operation = "".join(filter(str.isalpha, operation)) or "GetItem"
-    credentials = ReadOnlyCredentials(access_key, secret, token)
-    ours = fields(wire.head(host, "eu-west-1", operation, body, credentials, when.timestamp()))
+    service = wire.Service("dynamodb", host, "eu-west-1", "1.0")
+    keys = wire.Keys(access_key, secret, token)
+    ours = fields(wire.head(service, wire.DYNAMODB + operation, body, keys, when.timestamp()))
 
     theirs = AWSRequest(
         "POST",
@@ -72,7 +73,7 @@ def test_signatures_equal_botocores(
         headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}"},
     )
     with travel(when, tick=False):
-        SigV4Auth(credentials, "dynamodb", "eu-west-1").add_auth(theirs)
+        SigV4Auth(ReadOnlyCredentials(access_key, secret, token), "dynamodb", "eu-west-1").add_auth(theirs)
 
     assert ours["content-length"] == str(len(body))
     assert ours["host"] == host

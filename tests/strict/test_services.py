@@ -139,7 +139,6 @@ def over_http(service: str, *request: Any, **headers: str) -> set[Rule]:
 
 
 COMPLETED = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"
-SSM = {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": "application/x-amz-json-1.1"}
 
 
 @pytest.mark.parametrize(
@@ -165,16 +164,28 @@ SSM = {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": "application/x-
         ("execute-api", ("PUT", "https://x.execute-api/api/@connections/a%3D", b"x"), {}, {Rule.HTTP}),
         ("ses", ("POST", "https://email/v2/email/outbound-emails", b'{"Content": {}}'), {}, set()),
         ("ses", ("POST", "https://email/v2/email/outbound-emails", b"{}"), {}, {Rule.MODEL, Rule.SES_ADDRESS}),
-        ("ssm", ("POST", "https://ssm", b'{"Name": "/a"}'), SSM, set()),
-        ("ssm", ("POST", "https://ssm", b"{}"), SSM, {Rule.MODEL}),
-        ("ssm", ("POST", "https://ssm", b"{}"), {**SSM, "X-Amz-Target": "AmazonSSM.Get"}, {Rule.HTTP}),
-        ("ssm", ("POST", "https://ssm", b'{"Name": "/a"}'), {**SSM, "Content-Type": "json"}, {Rule.HTTP}),
     ],
 )
 def test_sent_requests_are_parsed(service: str, request_: Any, headers: dict[str, str], expected: set[Rule]):
     found = over_http(service, *request_, **headers)
 
     assert found - {Rule.SES_ADDRESS} == expected - {Rule.SES_ADDRESS}
+
+
+@pytest.mark.parametrize(
+    ("target", "payload", "version", "expected"),
+    [
+        ("AmazonSSM.GetParameter", {"Name": "/a"}, "1.1", set()),
+        ("AmazonSSM.GetParameter", {}, "1.1", {Rule.MODEL}),
+        ("AmazonSSM.Get", {}, "1.1", {Rule.HTTP}),
+        ("AmazonSSM.GetParameter", {"Name": "/a"}, "1.0", {Rule.HTTP}),
+    ],
+)
+def test_calls_of_json_protocols(target: str, payload: dict[str, Any], version: str, expected: set[Rule]):
+    found = Found()
+    Checker(found).json(target, payload, version)
+
+    assert {broken.rule for broken in found.take()} == expected
 
 
 @pytest.mark.parametrize(

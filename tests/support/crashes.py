@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 
 WRITES = frozenset({"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"})
 _MOST = 50
@@ -33,8 +33,8 @@ def power_cut(number: int, *, answered: bool, of: Container[str] | None = None) 
 
     ``answered``: the call is made, and only its answer is lost. ``of``: the operations to count; None: all.
     """
-    shared = connection.shared()
-    real, calls = shared.dispatch, count(1)
+    shared = dynamodb.shared()
+    real, calls = shared.call, count(1)
     cut = PowerCut()
 
     def dispatch(operation: str, *arguments: Any) -> Any:
@@ -50,7 +50,7 @@ def power_cut(number: int, *, answered: bool, of: Container[str] | None = None) 
         return answer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shared, "dispatch", dispatch)
+        patch.setattr(shared, "call", dispatch)
         yield cut
 
 

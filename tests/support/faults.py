@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPMessage
 from threading import Lock
 from typing import Any, Final
 
@@ -40,7 +39,7 @@ class Fault:
 
 
 def _answer(content: dict[str, Any], status: int = 200) -> Answer:
-    return Answer(status, HTTPMessage(), json.dumps(content).encode())
+    return Answer(status, b"", json.dumps(content).encode())
 
 
 def _any(_: Request) -> bool:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 
 
 @contextmanager
 def stale_indexes(*, empty: bool = False) -> Iterator[None]:
     """Let every index repeat its first answer, or with ``empty`` answer as if nothing had been written."""
-    shared = connection.shared()
-    real = shared.dispatch
+    shared = dynamodb.shared()
+    real = shared.call
     first: dict[str, dict[str, Any]] = {}
 
     def dispatch(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def stale_indexes(*, empty: bool = False) -> Iterator[None]:
         return copy.deepcopy(first[asked])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shared, "dispatch", dispatch)
+        patch.setattr(shared, "call", dispatch)
         yield
 
 
@@ -44,8 +44,8 @@ def behind() -> Iterator[dict[Key, dict[str, Any] | None]]:
     The result has the written items as they were before. A stale_indexes query does not return
     deleted items.
     """
-    shared = connection.shared()
-    real = shared.dispatch
+    shared = dynamodb.shared()
+    real = shared.call
     before: dict[Key, dict[str, Any] | None] = {}
 
     def dispatch(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def behind() -> Iterator[dict[Key, dict[str, Any] | None]]:
         return answer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shared, "dispatch", dispatch)
+        patch.setattr(shared, "call", dispatch)
         yield before
 
 

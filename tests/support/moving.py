@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 
 if TYPE_CHECKING:
     import httpx2
@@ -28,11 +28,11 @@ def between(number: int, change: Callable[[], object]) -> Iterator[list[str]]:
             change()
             is_ours = False
 
-    connection.observers.append(observe)
+    dynamodb.observers.append(observe)
     try:
         yield reads
     finally:
-        connection.observers.remove(observe)
+        dynamodb.observers.remove(observe)
 
 
 def each_moment(

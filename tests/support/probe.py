@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,11 +64,11 @@ def counted() -> Iterator[Cost]:
             cost.read_units += reads
             cost.write_units += writes
 
-    connection.observers.append(observe)
+    dynamodb.observers.append(observe)
     try:
         yield cost
     finally:
-        connection.observers.remove(observe)
+        dynamodb.observers.remove(observe)
 
 
 def _units(operation: str, request: dict[str, Any], answer: dict[str, Any]) -> tuple[float, float]:
@@ -106,7 +106,7 @@ def _written(about: dict[str, Any]) -> int:
     if "Item" in about:
         return size(about["Item"])
     request = {"TableName": about["TableName"], "Key": about["Key"], "ConsistentRead": True}
-    return size(connection.shared().dispatch("GetItem", request).get("Item", {}))
+    return size(dynamodb.shared().call("GetItem", request).get("Item", {}))
 
 
 def size(item: Typed) -> int:

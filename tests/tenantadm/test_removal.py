@@ -19,7 +19,7 @@ from chalicelib.aws import queues
 from chalicelib.errors import Conflict, Unavailable
 from chalicelib.events import erasure
 from chalicelib.rights import EVERYTHING
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from chalicelib.storage.keys import TenantId
 from chalicelib.tenantadm import service
 from chalicelib.tenantadm.service import Status
@@ -162,12 +162,12 @@ class TestErasure:
         for _ in range(3):
             service.create_tenant("Somebody else")
         calls: list[str] = []
-        connection.observers.append(lambda operation, request, answer: calls.append(operation))
+        dynamodb.observers.append(lambda operation, request, answer: calls.append(operation))
         try:
             service.start_removal(tenant.id)
             server.drain()
         finally:
-            connection.observers.pop()
+            dynamodb.observers.pop()
 
         assert left(tenant.id) == Counter()
         assert "Scan" not in calls
@@ -190,11 +190,11 @@ def crashing_at(number: int) -> Iterator[list[int]]:
         if done[0] == number:
             raise Crash
 
-    connection.observers.append(observe)
+    dynamodb.observers.append(observe)
     try:
         yield done
     finally:
-        connection.observers.remove(observe)
+        dynamodb.observers.remove(observe)
 
 
 def test_after_a_worker_crashed_anywhere_the_next_finishes(

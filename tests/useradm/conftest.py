@@ -15,7 +15,7 @@ import time_machine
 
 from chalicelib import cache
 from chalicelib.rights import EVERYTHING
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm import service
 from chalicelib.useradm.service import passwords, totp, twofactor
@@ -213,11 +213,11 @@ def dynamodb_calls() -> Iterator[list[str]]:
     def observe(operation: str, _request: object, _answer: object) -> None:
         names.append(operation)
 
-    connection.observers.append(observe)
+    dynamodb.observers.append(observe)
     try:
         yield names
     finally:
-        connection.observers.remove(observe)
+        dynamodb.observers.remove(observe)
 
 
 @contextmanager
@@ -228,12 +228,12 @@ def meanwhile(operation: str, act: Callable[[], object], *, times: int = 1) -> I
     def observe(name: str, _request: object, _answer: object) -> None:
         if name == operation and left[0]:
             left[0] -= 1
-            connection.observers.remove(observe)
+            dynamodb.observers.remove(observe)
             act()
-            connection.observers.append(observe)
+            dynamodb.observers.append(observe)
 
-    connection.observers.append(observe)
+    dynamodb.observers.append(observe)
     try:
         yield
     finally:
-        connection.observers.remove(observe)
+        dynamodb.observers.remove(observe)

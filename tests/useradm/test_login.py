@@ -13,7 +13,7 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits, settings
-from chalicelib.storage import connection
+from chalicelib.storage import dynamodb
 from chalicelib.storage.transactions import ConditionFailed
 from chalicelib.tenantadm import service
 from chalicelib.useradm import service as useradm_service
@@ -266,7 +266,7 @@ def test_no_password_and_no_token_is_logged_or_stored(
     http.put(ME, headers=bearer(token), json={"password": "another password", "current_password": "no"})
     http.put(ME, headers=bearer(token), content=b'{"password": "another password"')
 
-    rows = json.dumps(connection.shared().dispatch("Scan", {"TableName": UseradmItem.Meta.table_name}), default=repr)
+    rows = json.dumps(dynamodb.shared().call("Scan", {"TableName": UseradmItem.Meta.table_name}), default=repr)
     printed = "".join(capfd.readouterr())
     for secret in (own, "a wrong password", "another password", token, token.rsplit(".", 1)[1]):
         assert secret not in printed

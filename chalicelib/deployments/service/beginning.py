@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deployments.rules.deployment import Plan
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 
@@ -38,7 +38,7 @@ class Start(msgspec.Struct, frozen=True):
     """The device's own type; None if it was not asked."""
 
 
-def begin(tenant: TenantId, plan: Plan, head: DeviceHead, start: Start, now: datetime) -> None:
+def begin(tenant: TenantId, plan: Plan, head: Head, start: Start, now: datetime) -> None:
     """Create a device's row in a deployment.
 
     Raises:
@@ -98,7 +98,7 @@ def withdraw(tenant: TenantId, plan: Plan, device_id: str, status: Status, now: 
     changes.commit(Change(tenant, plan, device_id, before=None, after=status, new_row=row), now)
 
 
-def end(tenant: TenantId, plan: Plan, head: DeviceHead, before: Status, after: Status, now: datetime) -> None:
+def end(tenant: TenantId, plan: Plan, head: Head, before: Status, after: Status, now: datetime) -> None:
     """End a device's active row with a final status that the device did not report.
 
     Raises:
@@ -125,7 +125,7 @@ def _new_row(plan: Plan, device_id: str, start: Start, now: datetime) -> Row:
     )
 
 
-def _take_up(head: DeviceHead, plan: Plan, row: Row) -> None:
+def _take_up(head: Head, plan: Plan, row: Row) -> None:
     """Make the head refer to an existing row, because a device may resume one it had finished.
 
     If a simultaneous call of the device created the row, the head has changed too, and this attempt fails as well.

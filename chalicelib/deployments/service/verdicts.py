@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib import limits
-from chalicelib.fleet.tables import keep_verdicts
+from chalicelib.fleet.heads import keep_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from chalicelib.deployments.rules.deployment import Plan
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 
@@ -41,7 +41,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
 class Verdicts:
     """The known filter matches of one device."""
 
-    def __init__(self, tenant: TenantId, head: DeviceHead) -> None:
+    def __init__(self, tenant: TenantId, head: Head) -> None:
         self._tenant = tenant
         self._head = head
         self._taken: dict[int, bool] = {}

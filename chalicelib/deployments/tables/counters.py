@@ -23,15 +23,19 @@ from chalicelib.deployments.tables.items import (
     deployment_pk,
     number_of,
     room_ref,
+    table,
 )
 from chalicelib.storage.parallel import in_parallel
+from chalicelib.storage.writes import Check, Update
+from chalicelib.storage.writes import number as typed_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Condition, Transaction
+    from chalicelib.storage.transactions import Transaction
+    from chalicelib.storage.writes import Write
 
 Stored = dict[str, Any]
 """A stored item in DynamoDB's typed form, as a failed condition returns it."""
@@ -79,9 +83,7 @@ def _sum(items: list[CounterItem]) -> Counts:
     """Several counter items as one."""
     return Counts(
         rows=sum(item.rows for item in items),
-        by_status={
-            status: sum(int(getattr(item, counter_of(status).attr_name)) for item in items) for status in Status
-        },
+        by_status={status: sum(int(getattr(item, counter_of(status))) for item in items) for status in Status},
         total_size=sum(item.total_size for item in items),
         phases=tuple(map(sum, zip(*(map(int, item.phases) for item in items if item.phases), strict=True))),
     )
@@ -144,8 +146,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
         """The attributes that change, with what is added."""
         added: dict[str, int] = {}
         for name, amount in (
-            (counter_of(self.after).attr_name, 1),
-            (counter_of(self.before).attr_name, -1) if self.before is not None else ("rows", 0),
+            (counter_of(self.after), 1),
+            (counter_of(self.before), -1) if self.before is not None else ("rows", 0),
             ("rows", int(self.is_new)),
             ("done", int(self.after.final) - int(self.before is not None and self.before.final)),
             ("total_size", self.size),
@@ -177,34 +179,38 @@ def count(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, delta: 
     if step.creates:
         tx.put(_first(tenant, plan, number, delta, step), CounterItem.pk.does_not_exist(), label="counter")
         return
-    actions, condition = _counted(delta, completes=step.completes)
-    if plan.parts:
-        condition &= CounterItem.pk.exists()
-        if delta.upto is not None and step.loan is None:
-            actions.append(CounterItem.begun.add(1))
-            condition &= CounterItem.begun < plan.share(number, delta.upto)
-        elif step.loan is not None and step.loan.number > 1:
-            actions.append(CounterItem.begun.add(1 - step.loan.number))
-    counter = counter_ref(tenant, plan, number)
-    if actions:
-        tx.update(counter, actions, condition, label="counter")
-    else:
-        # Counted again: a closed counter still prevents changes after an abort.
-        tx.check(counter, condition, label="counter")
-
-
-def _counted(delta: Delta, *, completes: bool) -> tuple[list[Action], Condition]:
-    actions: list[Action] = [getattr(CounterItem, name).add(amount) for name, amount in delta.numbers().items()]
-    condition = CounterItem.closed.does_not_exist()
-    if completes:
-        actions.append(CounterItem.complete.set(True))
-        condition &= CounterItem.complete.does_not_exist() & (CounterItem.done == CounterItem.last)
-    elif delta.finishes:
-        condition &= CounterItem.complete.exists() | (CounterItem.done < CounterItem.last)
+    key = counter_key(tenant, plan, number)
+    update = Update(table(), *key)
+    for name, amount in delta.numbers().items():
+        update.add(name, amount)
+    if step.completes:
+        update.set("complete", {"BOOL": True})
     if delta.phase is not None:
-        begun = CounterItem.phases[delta.phase]
-        actions.append(begun.set(begun + 1))
-    return actions, condition
+        update.add_at("phases", delta.phase, 1)
+    begun = _begun(plan, delta, step)
+    if begun:
+        update.add("begun", begun)
+    # Even if nothing is counted: a closed counter prevents changes after an abort.
+    write: Write = update if update.changes_something else Check(table(), *key)
+    write.require("attribute_not_exists(#closed)")
+    if step.completes:
+        write.require("attribute_not_exists(#complete) AND #done = #last")
+    elif delta.finishes:
+        write.require("(attribute_exists(#complete) OR #done < #last)")
+    if plan.parts:
+        write.require("attribute_exists(#pk)")
+        if delta.upto is not None and step.loan is None:
+            write.require("#begun < :share", share=typed_number(plan.share(number, delta.upto)))
+    tx.write(write, label="counter")
+
+
+def _begun(plan: Plan, delta: Delta, step: Step) -> int:
+    """What a change adds to ``begun`` of its part."""
+    if not plan.parts:
+        return 0
+    if step.loan is not None:
+        return 1 - step.loan.number
+    return 0 if delta.upto is None else 1
 
 
 def _first(tenant: TenantId, plan: Plan, number: int, delta: Delta, step: Step) -> CounterItem:
@@ -239,7 +245,8 @@ def count_begun(tx: Transaction, tenant: TenantId, plan: Plan, upto: int, loan: 
     The parts of a large deployment count on their own. Only a loan changes something here: the counter of the donor.
     """
     if not plan.parts:
-        tx.update(room_ref(tenant, plan.id), [RoomItem.begun.add(1)], RoomItem.begun < upto, label="room")
+        room = Update(table(), deployment_pk(tenant, plan.id), "ROOM").add("begun", 1)
+        tx.write(room.require("#begun < :upto", upto=typed_number(upto)), label="room")
     elif loan is not None:
         donor = counter_ref(tenant, plan, loan.donor)
         if loan.creates:

@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
+
     from chalicelib.cursors import Cursor
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Condition, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 _COMPUTED = {"id", "phases", "has_map"}
 """The fields of a plan that are not just the attribute of the same name."""

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chalicelib.deployments.rules.polling import Current
-from chalicelib.fleet.tables import DeviceHead
+from chalicelib.fleet import heads
+from chalicelib.fleet.head import Head
+from chalicelib.storage.writes import document, number
 
 if TYPE_CHECKING:
-    from chalicelib.storage.transactions import Action, Transaction
+    from chalicelib.storage.transactions import Transaction
+    from chalicelib.storage.writes import Update
 
 
 class HeadChange(msgspec.Struct, frozen=True):
     """The new values of a head, which must not have changed since it was read."""
 
-    head: DeviceHead
+    head: Head
     """As it was read."""
     current: Current | None
     decided: int
     queue: list[tuple[int, str]]
 
 
-def current_of(head: DeviceHead) -> Current | None:
+def current_of(head: Head) -> Current | None:
     """The device's active row."""
     return None if head.current is None else msgspec.convert(head.current, Current)
 
 
-def queue_of(head: DeviceHead) -> list[tuple[int, str]]:
+def queue_of(head: Head) -> list[tuple[int, str]]:
     """Deployments that wait on this head, as ``(sequence, id)``."""
     return [(int(sequence), deployment) for sequence, deployment in head.queue or ()]
 
 
 def changed(
-    head: DeviceHead,
+    head: Head,
     *,
     current: Current | None,
     decided: int | None = None,
@@ -63,13 +66,18 @@ def changed(
 def change(tx: Transaction, wanted: HeadChange) -> None:
     """Change a head; fails with label ``head`` if it has changed since it was read."""
     head = wanted.head
-    actions: list[Action] = [
-        DeviceHead.revision.set(head.revision + 1),
-        DeviceHead.current.remove() if wanted.current is None else DeviceHead.current.set(wanted.current),
-    ]
+    update = heads.update(head).set("revision", number(head.revision + 1))
+    _put(update, "current", wanted.current)
     if wanted.decided != head.decided:
-        actions.append(DeviceHead.decided.set(wanted.decided))
+        update.set("decided", number(wanted.decided))
     if wanted.queue != queue_of(head):
-        actions.append(DeviceHead.queue.set(wanted.queue) if wanted.queue else DeviceHead.queue.remove())
-    unchanged = DeviceHead.pk.exists() & (DeviceHead.revision == head.revision)
-    tx.update(DeviceHead(head.pk, head.sk), actions, unchanged, label="head")
+        _put(update, "queue", wanted.queue or None)
+    unchanged = "attribute_exists(#pk) AND #revision = :known"
+    tx.write(update.require(unchanged, known=number(head.revision)), label="head")
+
+
+def _put(update: Update, name: str, value: Any) -> None:
+    if value is None:
+        update.remove(name)
+    else:
+        update.set(name, document(value))

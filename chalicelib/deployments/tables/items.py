@@ -207,9 +207,14 @@ class CountsItem(DeploymentsItem):
     open = IntegerAttribute(default=0)
 
 
-def counter_of(status: Status) -> Any:
-    """The counter attribute of a status."""
-    return getattr(CounterItem, "n_" + status.replace("-", "_"))
+def table() -> str:
+    """The full name of the table."""
+    return keys.table("deployments")
+
+
+def counter_of(status: Status) -> str:
+    """The name of the attribute that counts a status."""
+    return "n_" + status.replace("-", "_")
 
 
 def shard_of(device_id: str, shards: int) -> int:
@@ -237,6 +242,11 @@ def row_pk(tenant: TenantId, plan: Plan, device_id: str) -> str:
     if plan.parts:
         return part_pk(tenant, plan.id, part_of(device_id, plan.parts))
     return deployment_pk(tenant, plan.id)
+
+
+def row_sk(device_id: str) -> str:
+    """The sort key of a device's row."""
+    return keys.sort("ROW", device_id)
 
 
 def number_of(plan: Plan, device_id: str) -> int:
@@ -268,7 +278,7 @@ def room_ref(tenant: TenantId, deployment: str) -> RoomItem:
 
 def row_ref(tenant: TenantId, plan: Plan, device_id: str) -> RowItem:
     """A row as the key of an update."""
-    return RowItem(row_pk(tenant, plan, device_id), keys.sort("ROW", device_id))
+    return RowItem(row_pk(tenant, plan, device_id), row_sk(device_id))
 
 
 def targets_ref(tenant: TenantId, deployment: str) -> TargetsItem:

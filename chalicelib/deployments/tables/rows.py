@@ -13,10 +13,14 @@ from chalicelib.deployments.tables.items import (
     deployment_pk,
     device_history,
     part_pk,
+    row_pk,
     row_ref,
+    row_sk,
     row_state,
+    table,
 )
 from chalicelib.storage import due, keys
+from chalicelib.storage.writes import Put, Update, number, text, time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.cursors import Cursor
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Action, Condition, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 _COMPUTED = {"deployment_id", "device_id", "status", "due"}
 """The fields of a row that are not just the attribute of the same name."""
@@ -109,17 +113,33 @@ def _partitions(tenant: TenantId, plan: Plan, parts: Iterable[int]) -> list[str]
 
 def put(tx: Transaction, tenant: TenantId, plan: Plan, row: Row, due_at: datetime | None, *, replaces: bool) -> None:
     """Add a new row; fails with label ``row`` if there is one, or with ``replaces`` if it is not a deleted one."""
-    item = row_ref(tenant, plan, row.device_id)
-    for name in _PLAIN:
-        setattr(item, name, getattr(row, name))
-    item.status, item.log = str(row.status), row.log
+    pk, sk = row_pk(tenant, plan, row.device_id), row_sk(row.device_id)
+    item = {
+        "pk": text(pk),
+        "sk": text(sk),
+        "status": text(row.status),
+        "sequence": number(row.sequence),
+        "created": time(row.created),
+        "log": {"BOOL": row.log},
+        "attempts": number(row.attempts),
+        "history_pk": text(device_history(tenant, row.device_id)),
+        "history_sk": text(place_of_device(row)),
+        "state_pk": text(pk),
+        "state_sk": text(row_state(row.status, row.device_id)),
+    }
+    if row.finished is not None:
+        item["finished"] = time(row.finished)
+    if row.artifact is not None:
+        item["artifact"] = text(row.artifact)
+    if row.phase is not None:
+        item["phase"] = number(row.phase)
+    if row.device_type is not None:
+        item["device_type"] = text(row.device_type)
     if due_at is not None:
-        item.due_pk, item.due_sk = due.key(row.deployment_id, due_at)
-    item.history_pk = device_history(tenant, row.device_id)
-    item.history_sk = place_of_device(row)
-    item.state_pk, item.state_sk = item.pk, row_state(row.status, row.device_id)
-    condition = RowItem.deleted.exists() if replaces else RowItem.pk.does_not_exist()
-    tx.put(item, condition, label="row")
+        due_pk, due_sk = due.key(row.deployment_id, due_at)
+        item |= {"due_pk": text(due_pk), "due_sk": text(due_sk)}
+    condition = "attribute_exists(#deleted)" if replaces else "attribute_not_exists(#pk)"
+    tx.write(Put(table(), item).require(condition), label="row")
 
 
 def change(  # the parts of a change
@@ -137,28 +157,31 @@ def change(  # the parts of a change
 
     ``silent_since``: the ``due`` that the row must still have.
     """
-    actions = [
-        RowItem.status.set(str(after)),
-        RowItem.state_sk.set(row_state(after, device_id)),
-        *_actions(plan.id, edit),
-    ]
-    same: Condition = RowItem.status == str(before)
+    update = _update(tenant, plan, device_id)
+    update.set("status", text(after)).set("state_sk", text(row_state(after, device_id)))
+    _edit(update, plan, edit)
+    update.require("#status = :before", before=text(str(before)))
     if silent_since is not None:
-        same &= RowItem.due_sk == silent_since
-    tx.update(row_ref(tenant, plan, device_id), actions, same, label="row")
+        update.require("#due_sk = :silent_since", silent_since=text(silent_since))
+    tx.write(update, label="row")
 
 
 def edit(tenant: TenantId, plan: Plan, device_id: str, wanted: Edit) -> None:
     """Change details of an existing row alone."""
-    actions = _actions(plan.id, wanted)
-    if actions:
-        row_ref(tenant, plan, device_id).update(actions, RowItem.pk.exists())
+    update = _update(tenant, plan, device_id)
+    _edit(update, plan, wanted)
+    if update.changes_something:
+        update.require("attribute_exists(#pk)").run()
 
 
 def store_error(tenant: TenantId, plan: Plan, device_id: str, error: str | None) -> None:
     """Record that the device has sent a log, and its first error."""
-    said = RowItem.error.remove() if error is None else RowItem.error.set(error)
-    row_ref(tenant, plan, device_id).update([RowItem.log.set(True), said], RowItem.pk.exists())
+    update = _update(tenant, plan, device_id).set("log", {"BOOL": True})
+    if error is None:
+        update.remove("error")
+    else:
+        update.set("error", text(error))
+    update.require("attribute_exists(#pk)").run()
 
 
 def check_again(tenant: TenantId, plan: Plan, seen: Row, due_at: datetime | None) -> None:
@@ -172,22 +195,25 @@ def delete_from_history(tx: Transaction, tenant: TenantId, plan: Plan, device_id
     tx.update(row_ref(tenant, plan, device_id), [RowItem.deleted.set(now)], RowItem.pk.exists(), label="row")
 
 
-def _actions(deployment: str, edit: Edit) -> list[Action]:
-    actions: list[Action] = []
+def _update(tenant: TenantId, plan: Plan, device_id: str) -> Update:
+    return Update(table(), row_pk(tenant, plan, device_id), row_sk(device_id))
+
+
+def _edit(update: Update, plan: Plan, edit: Edit) -> None:
     if edit.started is not None:
-        actions.append(RowItem.started.set(RowItem.started | edit.started))
+        update.set_first("started", time(edit.started))
     if edit.finished is not None:
-        actions.append(RowItem.finished.set(edit.finished))
+        update.set("finished", time(edit.finished))
     if edit.forget_substate:
-        actions.append(RowItem.substate.remove())
+        update.remove("substate")
     elif edit.substate is not None:
-        actions.append(RowItem.substate.set(edit.substate))
+        update.set("substate", text(edit.substate))
     if edit.forget_error:
-        actions.append(RowItem.error.remove())
+        update.remove("error")
     if edit.attempts is not None:
-        actions.append(RowItem.attempts.set(edit.attempts))
+        update.set("attempts", number(edit.attempts))
     if edit.never_due:
-        actions += due.never()
+        update.remove("due_pk", "due_sk")
     elif edit.due is not None:
-        actions += due.at(deployment, edit.due)
-    return actions
+        due_pk, due_sk = due.key(plan.id, edit.due)
+        update.set("due_pk", text(due_pk)).set("due_sk", text(due_sk))

@@ -18,7 +18,7 @@ from chalicelib.storage.transactions import Transaction, retried
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 _BATCH = 13
@@ -109,11 +109,11 @@ def _is_reached(group: str | None, reach: Reach) -> bool:
     return reach is None or group in reach
 
 
-def _any_in(reach: Reach) -> Callable[[DeviceHead], bool]:
+def _any_in(reach: Reach) -> Callable[[Head], bool]:
     return lambda head: _is_reached(head.group, reach)
 
 
-def _all_of(group: str, reach: Reach) -> Callable[[DeviceHead], bool]:
+def _all_of(group: str, reach: Reach) -> Callable[[Head], bool]:
     return lambda head: head.group == group and _is_reached(group, reach)
 
 
@@ -125,9 +125,7 @@ def _some(device_ids: list[str]) -> list[str]:
     return device_ids
 
 
-def _move(
-    tenant: TenantId, device_ids: Iterable[str], group: str | None, concerns: Callable[[DeviceHead], bool]
-) -> Moved:
+def _move(tenant: TenantId, device_ids: Iterable[str], group: str | None, concerns: Callable[[Head], bool]) -> Moved:
     moved = Moved()
     rest = iter(dict.fromkeys(device_ids))
     while batch := list(islice(rest, _BATCH)):
@@ -139,7 +137,7 @@ def _move(
 
 @retried
 def _move_batch(
-    tenant: TenantId, device_ids: list[str], group: str | None, concerns: Callable[[DeviceHead], bool]
+    tenant: TenantId, device_ids: list[str], group: str | None, concerns: Callable[[Head], bool]
 ) -> tuple[int, int]:
     found = fleet_heads.find_many(tenant, device_ids)
     heads = [head for head in found.values() if concerns(head)]
@@ -154,7 +152,7 @@ def _move_batch(
     return len(heads), len(moving)
 
 
-def _record(tx: Transaction, tenant: TenantId, head: DeviceHead, group: str | None) -> None:
+def _record(tx: Transaction, tenant: TenantId, head: Head, group: str | None) -> None:
     device = auditlogs.Object(auditlogs.ObjectType.DEVICE, head.device_id)
     change = f"Group: {head.group or '(none)'} -> {group or '(none)'}"
     auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, device, change=change)

@@ -25,12 +25,13 @@ from chalicelib.storage.transactions import Transaction, retried
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.fleet.head import Head
     from chalicelib.inventory.rules.device import Device
     from chalicelib.inventory.shapes import AttributeInput
     from chalicelib.storage.keys import TenantId
 
 
-def report(tenant: TenantId, head: DeviceHead, given: list[AttributeInput], *, replace: bool) -> None:
+def report(tenant: TenantId, head: Head, given: list[AttributeInput], *, replace: bool) -> None:
     """Store reported attributes: all of the device's (``replace``), or some that changed.
 
     Raises:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from chalicelib.storage.transactions import Condition
+    from pynamodb.expressions.condition import Condition
 
 _SORT = "SNAPSHOT"
 BESIDE = "~SNAPSHOT"

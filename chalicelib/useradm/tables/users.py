@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
 
-    from chalicelib.storage.transactions import Action, Transaction
+    from chalicelib.storage.transactions import Transaction
 
 USER, EMAIL, ADMIN = "user", "email", "admin"
 """Labels of conditions: the user has changed meanwhile; the address is taken; the other user is no longer an

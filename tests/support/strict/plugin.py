@@ -103,10 +103,6 @@ class Checker:
 
     def http(self, service: str, request: Any) -> None:
         """Check a request as it is sent."""
-        target = request.headers.get("X-Amz-Target")
-        if target is not None:
-            self._json(target, request)
-            return
         service = {"ses": "sesv2", "execute-api": "apigatewaymanagementapi"}.get(service, service)
         url, labels = _plain(service, request.url)
         try:
@@ -116,17 +112,17 @@ class Checker:
             return
         self.call(service, operation, params)
 
-    def _json(self, target: str, request: Any) -> None:
+    def json(self, target: str, payload: dict[str, Any], version: str) -> None:
+        """Check a call of a JSON protocol."""
         prefix, _, operation = target.partition(".")
         service = _TARGETS.get(prefix, "")
         known = models.service(service) if service else None
         if known is None or operation not in known.operation_names:
             self._complaint(service, operation)(f"{target} is no operation", Rule.HTTP)
             return
-        version = f"application/x-amz-json-{known.metadata['jsonVersion']}"
-        if request.headers.get("Content-Type") != version:
-            self._complaint(service, operation)(f"{request.headers.get('Content-Type')}, not {version}", Rule.HTTP)
-        self.call(service, operation, msgspec.json.decode(request.data or b"{}"))
+        if version != known.metadata["jsonVersion"]:
+            self._complaint(service, operation)(f"version {version} of the protocol", Rule.HTTP)
+        self.call(service, operation, payload)
 
     def link(self, request: Any, life: int) -> None:
         """Check a link to S3 that is about to be signed."""
@@ -170,12 +166,16 @@ checker = Checker(found)
 def install(into: Checker) -> Callable[[], None]:
     """Check this process's requests; returns a function that stops it."""
     patch = pytest.MonkeyPatch()
-    real_call, real_send, real_push = Transport.call, client.send, push.send
+    real_call, real_json, real_send, real_push = Transport.call, client.call, client.send, push.send
     real_link = botocore.auth.S3SigV4QueryAuth.add_auth
 
     def call(self: Transport, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         into.call("dynamodb", operation, request)
         return real_call(self, operation, request)
+
+    def by_json(service: str, target: str, payload: dict[str, Any], *, version: str = "1.1") -> dict[str, Any]:
+        into.json(target, payload, version)
+        return real_json(service, target, payload, version=version)
 
     def send(auth: Any, request: Any, **more: Any) -> Any:
         into.http(auth._service_name, request)
@@ -195,6 +195,7 @@ def install(into: Checker) -> Callable[[], None]:
         into.call(model.service_model.service_name, model.name, params)
 
     patch.setattr(Transport, "call", call)
+    patch.setattr(client, "call", by_json)
     patch.setattr(client, "send", send)
     patch.setattr(push, "send", deliver)
     patch.setattr(botocore.auth.S3SigV4QueryAuth, "add_auth", add_auth)

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.decision import Choice
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.deployments.rules.polling import Waiting
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 
 def next_update(
-    tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], *, server: str, takes_map: bool = False
+    tenant: TenantId, head: Head, provides: Mapping[str, str], *, server: str, takes_map: bool = False
 ) -> Instructions | None:
     """The update for a device; None means no update (204).
 
@@ -79,7 +79,7 @@ def _with_map(tenant: TenantId, served: Instructions) -> Instructions:
     return replace(served, artifact=replace(served.artifact, update_control_map=found), update_control_map=found)
 
 
-def control_map(tenant: TenantId, head: DeviceHead, deployment: str) -> dict[str, Any]:
+def control_map(tenant: TenantId, head: Head, deployment: str) -> dict[str, Any]:
     """The update control map of the deployment that is active on the device.
 
     Raises:
@@ -98,7 +98,7 @@ class _Poll:
     Raises ``Lost`` if the given head is no longer the stored one.
     """
 
-    def __init__(self, tenant: TenantId, head: DeviceHead, provides: Mapping[str, str], server: str) -> None:
+    def __init__(self, tenant: TenantId, head: Head, provides: Mapping[str, str], server: str) -> None:
         self.tenant = tenant
         self.head = head
         self.device_id = head.device_id

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.polling import Current
     from chalicelib.deployments.shapes import LogMessage, StatusReport
     from chalicelib.deployments.tables.heads import HeadChange
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 _GONE = "Deployment not found"
@@ -40,7 +40,7 @@ _COUNTED = {
 }
 
 
-def report(tenant: TenantId, head: DeviceHead, deployment: str, said: StatusReport) -> None:
+def report(tenant: TenantId, head: Head, deployment: str, said: StatusReport) -> None:
     """Store a status report. Any reportable status may follow any other, and repeating one has no effect.
 
     Raises:
@@ -75,7 +75,7 @@ def report(tenant: TenantId, head: DeviceHead, deployment: str, said: StatusRepo
     raise Unavailable
 
 
-def _report_current(tenant: TenantId, head: DeviceHead, current: Current, status: Status, substate: str | None) -> None:
+def _report_current(tenant: TenantId, head: Head, current: Current, status: Status, substate: str | None) -> None:
     plan = plans.get(tenant, current.d)
     if plan is None:
         raise NotFound(_GONE)
@@ -116,7 +116,7 @@ def _require_open(tenant: TenantId, current: Current) -> None:
         raise Conflict(WITHDRAWN[Status.ABORTED])
 
 
-def _report_other(tenant: TenantId, head: DeviceHead, deployment: str, status: Status, substate: str | None) -> None:
+def _report_other(tenant: TenantId, head: Head, deployment: str, status: Status, substate: str | None) -> None:
     """A report for a row other than the active one: late, repeated, or a correction."""
     plan = plans.get(tenant, deployment)
     row = rows.find(tenant, plan, head.device_id) if plan is not None else None

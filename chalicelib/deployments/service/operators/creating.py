@@ -26,7 +26,7 @@ from chalicelib.deployments.tables import counters, deployments
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.features import Feature
 from chalicelib.fleet import control, counts, membership
-from chalicelib.fleet.tables import ACCEPTED
+from chalicelib.fleet.head import ACCEPTED
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import Transaction, retried
 

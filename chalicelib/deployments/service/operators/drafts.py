@@ -29,7 +29,7 @@ from chalicelib.observability import Metric, count
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 
@@ -91,7 +91,7 @@ def save(tenant: TenantId, draft: Draft) -> str:
     raise Unavailable
 
 
-def find_waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
+def find_waiters(tenant: TenantId, targets: Targets) -> list[Head] | None:
     """The heads on which a small deployment waits; None if one of them is full.
 
     Unknown ids have no head and need none: the server creates ids, never a device.
@@ -101,7 +101,7 @@ def find_waiters(tenant: TenantId, targets: Targets) -> list[DeviceHead] | None:
     return None if full else found
 
 
-def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[DeviceHead] | None) -> None:
+def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] | None) -> None:
     """Add the deployment to ``tx``, and commit that. Targets that belong in the bucket are there already.
 
     Args:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.deployments.rules.row import Row
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
@@ -71,7 +71,7 @@ def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
     raise Unavailable
 
 
-def _withdraw_oldest(tenant: TenantId, head: DeviceHead, status: Status) -> bool:
+def _withdraw_oldest(tenant: TenantId, head: Head, status: Status) -> bool:
     """Take the device out of its oldest open deployment; False if there is none."""
     current = heads.current_of(head)
     if current is not None:

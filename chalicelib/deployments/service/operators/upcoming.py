@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.polling import Waiting
     from chalicelib.deployments.shapes import Outcome as Predicted
     from chalicelib.deployments.shapes import When
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
@@ -86,7 +86,7 @@ class _Facts(msgspec.Struct, frozen=True):
         return upto is not None and self.begun.get(plan.id, 0) >= upto
 
 
-def _in_order(tenant: TenantId, head: DeviceHead) -> list[tuple[Plan, When, datetime | None]]:
+def _in_order(tenant: TenantId, head: Head) -> list[tuple[Plan, When, datetime | None]]:
     """The deployments for a device with ``Upcoming.when`` and ``Upcoming.opens``."""
     current = heads.current_of(head)
     active = plans.get(tenant, current.d) if current is not None else None
@@ -110,7 +110,7 @@ def _in_order(tenant: TenantId, head: DeviceHead) -> list[tuple[Plan, When, date
     return found
 
 
-def _waiting(tenant: TenantId, head: DeviceHead) -> list[Plan]:
+def _waiting(tenant: TenantId, head: Head) -> list[Plan]:
     verdicts = Verdicts(tenant, head)
     possible = plans.possible_for(tenant, head, control.get(tenant).open, verdicts)
     waiting = polling.waiting(head.decided, heads.queue_of(head), possible)

@@ -24,8 +24,8 @@ from chalicelib.deployments.service.changes import Lost, Withdrawn
 from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest
 from chalicelib.fleet import control, membership
+from chalicelib.fleet.head import ACCEPTED
 from chalicelib.fleet.parts import part_of
-from chalicelib.fleet.tables import ACCEPTED
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import Transaction, retried
 
