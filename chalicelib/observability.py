@@ -90,6 +90,7 @@ class _Lines:
 
 @cache
 def _logger() -> Logger:
+    # Imported here: see above.
     from aws_lambda_powertools import Logger
 
     made = Logger(service="lamplighter", level=settings.current().log_level, utc=True, use_rfc3339=True)

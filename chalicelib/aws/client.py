@@ -70,6 +70,7 @@ class Connections:
 
     @cached_property
     def _others(self) -> urllib3.PoolManager:
+        # Imported here: see above.
         import urllib3
 
         return urllib3.PoolManager(maxsize=32, retries=False)
@@ -83,6 +84,7 @@ class Connections:
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             answer = own.exchange(f"{method} / HTTP/1.1\r\n{head}\r\n".encode() + body, read)
             return Reply(answer.status, answer.body)
+        # Imported here: see above.
         import urllib3
 
         timeout = urllib3.Timeout(connect=connect, read=read)

@@ -41,6 +41,7 @@ def keys() -> Keys:
     given = settings.aws().keys
     if given is not None:
         return Keys(*given)
+    # Imported here: see above.
     from botocore.exceptions import BotoCoreError
 
     try:
@@ -56,6 +57,7 @@ def current() -> Credentials:
     Raises:
         Unavailable: there are none, or they could not be renewed.
     """
+    # Imported here: see above.
     from botocore.exceptions import BotoCoreError
 
     try:

@@ -231,6 +231,7 @@ class _Tls(_Connection):
 @cache
 def _trust() -> ssl.SSLContext:
     """The certificates to trust: the system's, or by ``AWS_CA_BUNDLE``, as every AWS SDK. Takes 35 ms and more."""
+    # Imported here: without TLS, as on one machine, it is not needed.
     import ssl
 
     return ssl.create_default_context(cafile=credentials.ca_bundle())

@@ -4,7 +4,7 @@ import ast
 
 from infra.paths import ROOT
 
-MOST = 102
+MOST = 114
 """Imports inside functions of what ships. Raise it only for a measured gain."""
 
 

@@ -41,12 +41,12 @@ def finder(words: list[str]) -> re.Pattern[str]:
 
 
 def messages(source: str) -> Iterator[str]:
-    """Texts of errors, logs and command-line help: strings and f-strings that are passed to a call."""
+    """Texts of errors, logs and command-line help: what is passed to a call, without single words, which are names."""
     for call in ast.walk(ast.parse(source)):
         if isinstance(call, ast.Call):
             for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
                 for part in argument.values if isinstance(argument, ast.JoinedStr) else [argument]:
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str) and not part.value.isidentifier():
                         yield part.value
 
 
