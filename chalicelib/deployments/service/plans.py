@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.deployments.service.verdicts import Verdicts
-    from chalicelib.fleet.tables import DeviceHead
+    from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
 _TARGETS_BYTES = 128 * 1024 * 1024
@@ -126,7 +126,7 @@ def _read(tenant: TenantId, plan: Plan, part: int) -> Targets:
 
 
 def possible_for(
-    tenant: TenantId, head: DeviceHead, opened: Mapping[str, int], verdicts: Verdicts
+    tenant: TenantId, head: Head, opened: Mapping[str, int], verdicts: Verdicts
 ) -> list[tuple[int, str]]:
     """The deployments among ``opened`` that may be for a device and are newer than what it has finished.
 
