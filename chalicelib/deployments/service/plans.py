@@ -125,9 +125,7 @@ def _read(tenant: TenantId, plan: Plan, part: int) -> Targets:
 # --- open deployments by their targets ------------------------------------------------------------
 
 
-def possible_for(
-    tenant: TenantId, head: Head, opened: Mapping[str, int], verdicts: Verdicts
-) -> list[tuple[int, str]]:
+def possible_for(tenant: TenantId, head: Head, opened: Mapping[str, int], verdicts: Verdicts) -> list[tuple[int, str]]:
     """The deployments among ``opened`` that may be for a device and are newer than what it has finished.
 
     They are found without a visit to each open deployment. A process reads a deployment once, when it finds it open.
