@@ -18,10 +18,9 @@ from chalicelib.tiers import UNLIMITED, PerTier, Place, Tier
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from pynamodb.expressions.update import Action
-
     from chalicelib.fleet.control import Control
     from chalicelib.rights import Names
+    from chalicelib.storage.base import Action
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 

@@ -14,8 +14,7 @@ from chalicelib.storage.writes import Update, document
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from pynamodb.expressions.update import Action
-
+    from chalicelib.storage.base import Action
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 

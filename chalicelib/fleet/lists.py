@@ -22,8 +22,7 @@ from chalicelib.storage.parallel import in_parallel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pynamodb.expressions.condition import Condition
-
+    from chalicelib.storage.base import Condition
     from chalicelib.storage.indexes import ListIndex, M
     from chalicelib.storage.keys import TenantId
 

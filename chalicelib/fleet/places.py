@@ -26,9 +26,8 @@ from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
-    from pynamodb.expressions.update import Action
-
     from chalicelib.fleet.control import Control
+    from chalicelib.storage.base import Action
     from chalicelib.storage.keys import TenantId
 
 PARTITION = "COUNTS"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.constants import ATTR_DEFINITIONS, BINARY, GLOBAL_SECONDARY_INDEXES, NUMBER
 from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path, Value
-from pynamodb.expressions.update import RemoveAction, SetAction
+from pynamodb.expressions.update import Action, RemoveAction, SetAction
 from pynamodb.models import Model
 
 from chalicelib.storage import connection, keys, values
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from pynamodb.connection.base import MetaTable
     from pynamodb.connection.table import TableConnection
-    from pynamodb.expressions.condition import Condition
-    from pynamodb.expressions.update import Action
+
+__all__ = ["Action", "BlobAttribute", "Condition", "IntegerAttribute", "Item", "TableName", "TimeAttribute"]
 
 
 class TableName:
