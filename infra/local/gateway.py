@@ -7,10 +7,8 @@ binary dialect at Mender's paths (on AWS the relay does both), and signed links 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +21,7 @@ from chalicelib.http.routing import RouteTable
 from infra.local import rest_event, rules
 from infra.local.asgi import refuse, send_reply
 from infra.local.compression import compressed
+from infra.local.handlers import BusyError, GoneError, Handlers
 from infra.local.lambda_context import LambdaContext
 from infra.local.rules import Limits, Reply
 from infra.local.s3_proxy import Bucket, S3Proxy
@@ -91,7 +90,7 @@ class Gateway:
         self._routes = RouteTable(app.routes)
         self._binary_types = list(app.api.binary_types)
         self._limits = limits or Limits()
-        self._handlers = ThreadPoolExecutor(threads, thread_name_prefix="handler")
+        self.handlers = Handlers(threads, seconds=self._limits.handler, wait=self._limits.wait)
         self._uploads = Uploads(partial(self._invoke, seconds=_UPLOAD), attach)
         self._s3 = S3Proxy(bucket) if bucket else None
         self.websockets = WebsocketApi(app)
@@ -112,7 +111,7 @@ class Gateway:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._handlers.shutdown(wait=False, cancel_futures=True)
+        self.handlers.close()
         self._uploads.close()
         if self._s3:
             await self._s3.close()
@@ -178,12 +177,15 @@ class Gateway:
         if rest_event.payload_size(event, event["body"]) > self._limits.payload:
             await send_reply(send, rules.error(413, "request too large", request_id))
             return
-        loop = asyncio.get_running_loop()
+        is_device = found.template.startswith("/devices/")
+        line = self.handlers.devices if is_device else self.handlers.users
         try:
-            async with asyncio.timeout(self._limits.handler):
-                reply = await loop.run_in_executor(self._handlers, self._answer, event, request, request_id)
+            reply = await self.handlers.run(line, partial(self._answer, event, request, request_id), receive)
         except TimeoutError:
-            await send_reply(send, rules.error(504, "endpoint request timed out", request_id))
+            reply = rules.error(504, "endpoint request timed out", request_id)
+        except BusyError as busy:
+            reply = rules.busy(busy.retry_after, request_id, explain=not is_device)
+        except GoneError:
             return
         await send_reply(send, reply)
 

@@ -18,6 +18,8 @@ class Limits:
     """Event or answer of a Lambda function as JSON, base64 included; beyond it 413 or 502."""
     handler: float = 29.0
     """Longest that API Gateway waits for a Lambda function; then 504."""
+    wait: float = 30.0
+    """Longest that a call may wait for a thread; then 429. Not a limit of AWS, which has no such threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,18 @@ def error(status: int, message: str, request_id: str, *, headers: Headers | None
         ],
         body,
     )
+
+
+def busy(retry_after: int, request_id: str, *, explain: bool) -> Reply:
+    """The answer to a call that would have to wait too long.
+
+    Without ``explain`` it has no body, because some of Mender's clients fail on the body of a 429
+    (``docs/behaviour.md#errors``).
+    """
+    headers = [(b"retry-after", str(retry_after).encode())]
+    if explain:
+        return error(429, f"the server is busy; try again in {retry_after} s", request_id, headers=headers)
+    return Reply(429, [(b"x-men-requestid", request_id.encode("latin-1")), *headers])
 
 
 def allow(verbs: list[str], request_id: str) -> Reply:

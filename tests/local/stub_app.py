@@ -45,6 +45,8 @@ class Stub:
     app: Chalice = field(default_factory=lambda: Chalice(app_name="stub"))
     release: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
+    handled: list[str] = field(default_factory=list)
+    """The ids of devices and things whose calls were run, in their order."""
     fired: list[dict[str, Any]] = field(default_factory=list)
     batches: list[list[str]] = field(default_factory=list)
     handle: Callable[[list[dict[str, Any]]], Any] = lambda records: None
@@ -83,10 +85,12 @@ def _routes(stub: Stub) -> None:
     @app.route("/devices/{id}/echo", methods=["GET", "PUT", "DELETE"])
     def echo(id: str) -> dict[str, Any]:
         event: dict[str, Any] = stub.request._event_dict
+        stub.handled.append(id)
         return {"id": id, "event": event}
 
     @app.route("/things/{id}")
     def thing(id: str) -> dict[str, str]:
+        stub.handled.append(id)
         return {"view": "variable", "id": id}
 
     @app.route("/things/special")
