@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def plans(tenant: TenantId, number: int, *, opened: int = 0, shards: int = 1, device: str = "device") -> list[Plan]:
+def plans(
+    tenant: TenantId, number: int, *, opened: int = 0, shards: int = 1, groups: list[str] | None = None
+) -> list[Plan]:
     """Create deployments ``rollout 0``, ``rollout 1``, ... a minute apart, in which ``device`` has succeeded.
 
     All but the last ``opened`` ones have ended.
@@ -35,13 +37,14 @@ def plans(tenant: TenantId, number: int, *, opened: int = 0, shards: int = 1, de
                 created=START + timedelta(minutes=at),
                 size=shards,
                 shards=shards,
+                groups=groups,
                 filter={"id": "", "name": "", "terms": []},
                 lock=str(uuid.uuid4()),
             )
         )
         row = Row(
             deployment_id=plan.id,
-            device_id=device,
+            device_id="device",
             status=Status.SUCCESS,
             sequence=plan.sequence,
             created=plan.created,

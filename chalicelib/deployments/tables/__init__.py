@@ -13,6 +13,7 @@
 | ``T#t#P#<deployment>#<part>`` | ``ROW#<device>`` | a row in that part |
 | ``T#t#X#<hash>`` | ``ACTIVE`` | an unfinished deployment with these parameters |
 | ``T#t`` | ``COUNTS`` | numbers of all and of unfinished deployments |
+| ``T#t#SUMMARIES`` | ``<sequence>#<deployment>`` | a block of summaries, up to this deployment |
 
 A part contains a range of device ids (``fleet.parts``). Index ``history``: a tenant's deployments, and a device's rows,
 by sequence. Index ``state``: a tenant's open and finished deployments by sequence, and the rows of a deployment, or of

@@ -102,6 +102,12 @@ def beside(
     return found[::-1] if cursor.before else found
 
 
+def after(tenant: TenantId, last: str | None) -> list[Deployment]:
+    """A tenant's deployments after this place (None: all), oldest first."""
+    beyond = None if last is None else DeploymentItem.history_sk > last
+    return list(_by_sequence(tenant, beyond, is_open=None, forward=True, limit=None))
+
+
 def _by_sequence(
     tenant: TenantId, beyond: Condition | None, *, is_open: bool | None, forward: bool, limit: int | None
 ) -> Iterator[Deployment]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.deployments.tables import summaries
 from chalicelib.deployments.tables.items import (
     CountsItem,
     DeploymentItem,
@@ -28,4 +29,4 @@ def erase(tenant: TenantId) -> int:
         for part in range(item.parts or 0):
             count += erasing.partition(DeploymentsItem, part_pk(tenant, deployment_of(item.pk), part))
         count += erasing.partition(DeploymentsItem, item.pk, last="DEPLOYMENT")
-    return count + erasing.partition(CountsItem, keys.partition(tenant))
+    return count + summaries.erase(tenant) + erasing.partition(CountsItem, keys.partition(tenant))

@@ -13,9 +13,10 @@ from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
 from chalicelib.cursors import Listed
 from chalicelib.deployments import views
+from chalicelib.deployments.rules.deployment import Deployment
 from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.service.operators import showing
+from chalicelib.deployments.service.operators import showing, summaries
 from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.tables import counters, deployments, rows
 from chalicelib.errors import ReleasesInUse
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.cursors import Cursor
-    from chalicelib.deployments.rules.deployment import Deployment, Plan
+    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.rules.summaries import Summary
     from chalicelib.deployments.shapes import Deployment as Shown
     from chalicelib.rights import Names, Scopes
     from chalicelib.storage.keys import TenantId
@@ -53,6 +55,11 @@ class Wanted(msgspec.Struct, frozen=True):
         """Whether the index alone can answer."""
         others = self.kind or self.ids or self.search or self.created_after or self.created_before
         return not others and self.statuses in {frozenset(), _FINISHED}
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of the texts."""
+        return frozenset(word for text in self.search for word in text.lower().split())
 
     @property
     def is_open(self) -> bool | None:
@@ -102,10 +109,14 @@ def list_deployments(  # the parts of a page
     reach = Reach(tenant, scopes)
     if wanted.plain and reach.everywhere:
         return _page(tenant, wanted, start, stop, cursor)
-    matching = _matching(tenant, wanted, reach)
+    chosen = _chosen(tenant, wanted)
+    if chosen is not None and chosen.ids and reach.everywhere and not wanted.statuses:
+        page = chosen.read(tenant, start, stop)
+        return Listed(showing.show_all(tenant, page, recent=True), len(chosen.ids))
+    matching = _matching(tenant, wanted, reach, chosen)
     if not matching and device is not None:
         ids = _of_device(tenant, device, groups_of(scopes))
-        matching = _matching(tenant, replace(wanted, ids=ids, search=()), reach) if ids else []
+        matching = _matching(tenant, replace(wanted, ids=ids, search=()), reach, None) if ids else []
     return Listed(showing.show_all(tenant, matching[start:stop], recent=True), len(matching))
 
 
@@ -125,14 +136,55 @@ def _page(tenant: TenantId, wanted: Wanted, start: int, stop: int, cursor: Curso
     )
 
 
-def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[Deployment]:
+class _Chosen(msgspec.Struct, frozen=True):
+    """The deployments of which the summaries match, in the order of the list."""
+
+    ids: list[str]
+    among: int
+    """The number of all deployments."""
+    known: dict[str, Deployment]
+    """Deployments that have been read, by id."""
+
+    def read(self, tenant: TenantId, start: int = 0, stop: int | None = None) -> list[Deployment]:
+        """The deployments of these rows, 100 per round trip."""
+        page = self.ids[start:stop]
+        unread = [each for each in page if each not in self.known]
+        found = self.known | deployments.find_many(tenant, unread) if unread else self.known
+        return [found[each] for each in page if each in found]
+
+
+def _chosen(tenant: TenantId, wanted: Wanted) -> _Chosen | None:
+    """What summaries tell about the list; None if it can be read without them, or they would not help."""
+    if wanted.ids or wanted.is_open:
+        return None
+    if not (wanted.search or wanted.kind or wanted.created_after or wanted.created_before):
+        return None
+    everything = summaries.read(tenant)
+    words = wanted.words
+    ids = [
+        each.id
+        for block in everything.blocks
+        if block.may_contain(words)
+        for each in block.summaries
+        if _matches(each, wanted, words)
+    ]
+    return _Chosen(ids[::-1] if wanted.newest_first else ids, len(everything), everything.later)
+
+
+_DEARER = 5
+"""About how many times the read units of a list it costs to read its rows one by one."""
+
+
+def _matching(tenant: TenantId, wanted: Wanted, reach: Reach, chosen: _Chosen | None) -> list[Deployment]:
     found: Iterable[Deployment]
     if wanted.ids:
         named = deployments.find_many(tenant, wanted.ids).values()
         found = sorted(named, key=lambda each: each.plan.sequence, reverse=wanted.newest_first)
+    elif chosen is not None and len(chosen.ids) * _DEARER <= chosen.among:
+        found = chosen.read(tenant)
     else:
         found = deployments.of_tenant(tenant, is_open=wanted.is_open, newest_first=wanted.newest_first)
-    words = frozenset(word for text in wanted.search for word in text.lower().split())
+    words = wanted.words
     matching = [each for each in found if _matches(each.plan, wanted, words) and reach.takes(each.plan)]
     if wanted.statuses in {frozenset(), _FINISHED}:
         return [each for each in matching if not (wanted.statuses and each.is_open)]
@@ -141,7 +193,7 @@ def _matching(tenant: TenantId, wanted: Wanted, reach: Reach) -> list[Deployment
     return [each for each in matching if views.status(each, counts.get(each.id, NONE), now) in wanted.statuses]
 
 
-def _matches(plan: Plan, wanted: Wanted, words: frozenset[str]) -> bool:
+def _matches(plan: Plan | Summary, wanted: Wanted, words: frozenset[str]) -> bool:
     if wanted.kind and plan.kind != wanted.kind:
         return False
     if wanted.search:
