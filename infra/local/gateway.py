@@ -93,7 +93,7 @@ class Gateway:
         self.handlers = Handlers(threads, seconds=self._limits.handler, wait=self._limits.wait)
         self._uploads = Uploads(partial(self._invoke, seconds=_UPLOAD), attach)
         self._s3 = S3Proxy(bucket) if bucket else None
-        self.websockets = WebsocketApi(app)
+        self.websockets = WebsocketApi(app, self.handlers)
         self._relay = Relay(self.websockets, recordings) if recordings else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,12 +13,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from chalicelib import limits
 from chalicelib.aws import push
+from infra.local.handlers import BusyError
 from infra.local.lambda_context import LambdaContext
 from infra.local.rest_event import STAGE
 from infra.local.server import FRAME_LIMIT, FRAME_TOO_BIG
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from chalice.app import Chalice
 
     from infra.local.asgi import Receive, Scope, Send
+    from infra.local.handlers import Handlers
 
 log = logging.getLogger("local.websockets")
 
@@ -68,10 +71,15 @@ def delivering(api: WebsocketApi) -> Iterator[None]:
 
 
 class WebsocketApi:
-    """All connections of one API. It lives on one event loop; the app's functions run in threads of its own."""
+    """All connections of one API. It lives on one event loop.
 
-    def __init__(self, app: Chalice, *, threads: int = 16) -> None:
+    Clients connect through ``handlers``, which refuses them when too many come at once. What connected clients send,
+    and their end, is handled in threads of its own, and never refused.
+    """
+
+    def __init__(self, app: Chalice, handlers: Handlers, *, threads: int = 16) -> None:
         self._app = app
+        self._handlers = handlers
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="websocket")
         self._connections: dict[str, Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,7 +88,7 @@ class WebsocketApi:
         """Whether functions handle one client's messages at the same time, as on AWS: they may overtake each other."""
 
     async def open(self, headers: Mapping[str, str], query: Mapping[str, str], client: str) -> Connection:
-        """Open a connection if the app's ``$connect`` accepts it; raises ``Refused``."""
+        """Open a connection if the app's ``$connect`` accepts it; raises ``Refused``. A device's ``query`` is empty."""
         self._loop = asyncio.get_running_loop()
         connection = Connection(self, secrets.token_urlsafe(11) + "=", client)
         self._connections[connection.id] = connection
@@ -88,13 +96,24 @@ class WebsocketApi:
         event["headers"] = dict(headers)
         event["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
         event["queryStringParameters"] = dict(query) or None
-        answer = await self.call("$connect", event)
+        answer = await self._connect(event, is_device=not query)
         status = answer.get("statusCode", 500)
         if status != 200:
             del self._connections[connection.id]
             waits = (answer.get("headers") or {}).get("Retry-After", "")
             raise Refused(status, str(answer.get("body") or "").encode(), waits)
         return connection
+
+    async def _connect(self, event: dict[str, Any], *, is_device: bool) -> dict[str, Any]:
+        """Run the app's ``$connect``, unless it would have to wait too long; then the answer is 429."""
+        line = self._handlers.devices if is_device else self._handlers.users
+        try:
+            # Whether the client still waits is not known before the handshake has ended.
+            return await self._handlers.run(line, partial(self._run, "$connect", event), asyncio.Event().wait)
+        except BusyError as busy:
+            return {"statusCode": 429, "headers": {"Retry-After": str(busy.retry_after)}}
+        except TimeoutError:
+            return {"statusCode": 504}
 
     async def call(self, route: str, event: dict[str, Any]) -> dict[str, Any]:
         """Run one of the app's functions; if it raises, the answer is 500, as on API Gateway."""

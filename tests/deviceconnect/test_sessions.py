@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -16,6 +19,10 @@ from chalicelib.deviceconnect.rules.envelope import Message, unpack
 from chalicelib.errors import TooManyRequests
 from chalicelib.http import throttle
 from chalicelib.tenantadm import service as tenantadm_service
+from infra.local.gateway import Gateway
+from infra.local.rules import Limits
+from infra.local.server import Server
+from infra.relay.recordings import RestRecordings
 from tests.artifacts.catalog import bucket, bucket_name
 from tests.deviceconnect.peers import DEVICE, SHELL, FakeDevice, hear, hear_all, opened, say, user_path
 from tests.support.waiting import until
@@ -186,6 +193,32 @@ def test_a_refused_handshake_of_a_device_has_no_body(front, device, monkeypatch)
 
     assert (throttled.status_code, throttled.body) == (429, b"")
     assert throttled.headers["Retry-After"] == "7"
+
+
+def test_a_busy_server_tells_devices_when_to_connect(server, device):
+    gateway = Gateway(server.app, threads=1, limits=Limits(wait=0.0), recordings=RestRecordings(server.url))
+    busy, released, taken = Server("127.0.0.1", 0), threading.Event(), threading.Event()
+
+    def occupy() -> bool:
+        taken.set()
+        return released.wait(60)
+
+    def occupied() -> None:
+        asyncio.run(gateway.handlers.run(gateway.handlers.users, occupy, asyncio.Event().wait))
+
+    busy.start(gateway)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(occupied)
+        assert taken.wait(30)
+        with pytest.raises(InvalidStatus) as refused, opened(busy.url(), DEVICE, device.token):
+            pass
+        released.set()
+    answer = refused.value.response
+    assert (answer.status_code, answer.body) == (429, b"")
+    assert int(answer.headers["Retry-After"]) >= 1
+    with opened(busy.url(), DEVICE, device.token):
+        pass
+    busy.stop()
 
 
 def test_user_tokens_cannot_connect_as_a_device(front, device, token):
