@@ -17,6 +17,8 @@ tenants (``fleet.lists``).
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +31,11 @@ from chalicelib.fleet import counts, lists
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
+from chalicelib.storage.records import Range, Reader
 from chalicelib.storage.settled import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-    from datetime import datetime
 
     from pynamodb.expressions.update import Action
 
@@ -76,6 +78,30 @@ class DeviceItem(DevauthItem):
     by_status = ListIndex["DeviceItem"]()
 
 
+class DeviceRecord(msgspec.Struct, frozen=True):
+    """A :class:`DeviceItem` as lists read it."""
+
+    pk: str
+    sk: str
+    device_id: str = ""
+    identity: str = ""
+    status: str = ""
+    sets: Any = ()
+    generation: int = 0
+    created: datetime | None = None
+    updated: datetime | None = None
+    check_in: datetime | None = None
+    seen: datetime | None = None
+    decommissioning: bool = False
+    test_device: bool = False
+    version: int = 1
+    list_pk: str = ""
+    list_sk: str = ""
+
+
+_reader = Reader(DeviceRecord)
+
+
 class SetItem(DevauthItem):
     """Links an auth set to its device."""
 
@@ -89,15 +115,18 @@ class FlagsItem(DevauthItem):
     expires_at = IntegerAttribute(null=True)
 
 
-def _device(item: DeviceItem) -> Device:
+def _device(item: DeviceItem | DeviceRecord) -> Device:
     sets = msgspec.convert(item.sets, tuple[AuthSet, ...])
+    created, updated = item.created, item.updated
+    if created is None or updated is None:
+        raise ValueError("a device without its times was stored")
     return Device(
         id=item.device_id,
         identity_hash=keys.last_part(item.pk),
         identity=item.identity,
         standing=Standing(Status(item.status), sets, item.generation),
-        created=item.created,
-        updated=item.updated,
+        created=created,
+        updated=updated,
         check_in=item.check_in,
         seen=item.seen,
         decommissioning=bool(item.decommissioning),
@@ -152,20 +181,23 @@ def listed(tenant: TenantId, statuses: Iterable[str], start: int, stop: int) -> 
 def some_of_status(tenant: TenantId, status: str, begin: str, most: int) -> list[Device]:
     """Up to ``most`` devices of a status from after id ``begin``, then from the first id: 1 or 2 queries."""
     prefix = f"{status}#"
-    after = DeviceItem.list_sk.between(keys.sort(status, begin), f"{prefix}\uffff")
-    found = list(islice(lists.page(tenant, DeviceItem.by_status, after, most), most))
+
+    def page(within: Any) -> Iterator[DeviceItem]:
+        return lists.page(tenant, lambda partition: DeviceItem.by_status.query(partition, within, limit=most))
+
+    found = list(islice(page(DeviceItem.list_sk.between(keys.sort(status, begin), f"{prefix}\uffff")), most))
     if len(found) < most:
-        before = DeviceItem.list_sk.between(prefix, keys.sort(status, begin))
-        found += islice(lists.page(tenant, DeviceItem.by_status, before, most), most - len(found))
+        found += islice(page(DeviceItem.list_sk.between(prefix, keys.sort(status, begin))), most - len(found))
     return [_device(item) for item in found]
 
 
-def _walk(tenant: TenantId, statuses: Collection[str], stop: int) -> Iterator[DeviceItem]:
+def _walk(tenant: TenantId, statuses: Collection[str], stop: int) -> Iterator[DeviceRecord]:
     if not statuses and lists.is_divided(tenant):
         statuses = sorted(Status)
-    ranges: list[Any] = [DeviceItem.list_sk.startswith(f"{status}#") for status in statuses]
-    for condition in ranges or [None]:
-        yield from lists.page(tenant, DeviceItem.by_status, condition, stop)
+    ranges: list[Range | None] = [Range("begins", f"{status}#") for status in statuses]
+    for within in ranges or [None]:
+        read = partial(_reader.query, keys.table("devauth"), within=within, index="list", limit=stop)
+        yield from lists.page(tenant, read)
 
 
 def put(tx: Transaction, tenant: TenantId, device: Device) -> None:

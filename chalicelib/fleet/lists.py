@@ -13,19 +13,28 @@ from __future__ import annotations
 
 from heapq import merge
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from chalicelib.fleet import control, parts
 from chalicelib.storage import keys
 from chalicelib.storage.parallel import in_parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from chalicelib.storage.base import Condition
     from chalicelib.storage.indexes import ListIndex, M
     from chalicelib.storage.keys import TenantId
 
+
+class Listed(Protocol):
+    """A device in such a list."""
+
+    @property
+    def list_sk(self) -> str:
+        """Its place."""
+
+
+R = TypeVar("R", bound=Listed)
 
 _MANY: Final = 500
 """Rows of parts that were read together after which only one part is read at a time."""
@@ -42,17 +51,18 @@ def is_divided(tenant: TenantId) -> bool:
     return control.get(tenant).parts > 1
 
 
-def page(tenant: TenantId, index: ListIndex[M], within: Condition | None, most: int) -> Iterator[M]:
-    """The first devices of a list in the order of ``list_sk``, at least ``most`` if there are as many.
+def page(tenant: TenantId, read: Callable[[str], Iterable[R]]) -> Iterator[R]:
+    """The first devices of a list in the order of ``list_sk``, at least as many as a page needs, if there are.
 
-    In a divided list, this must be the order of ids too, so ``within`` has to fix what precedes the id in ``list_sk``.
-    Devices with other ids than UUIDs come in the order of their parts. It takes one query in a small tenant. In a large
-    one it takes at least two: more parts, and more of them at a time, are read only if the ones before have too few.
+    ``read`` reads the first rows of a partition of the index; as many as the page needs. In a divided list, their order
+    must be that of ids too, so whatever precedes the id in ``list_sk`` has to be the same in all of them. Devices with
+    other ids than UUIDs come in the order of their parts. It takes one query in a small tenant. In a large one it takes
+    at least two: more parts, and more of them at a time, are read only if the ones before have too few.
     """
-    whole = index.query(keys.partition(tenant), within, limit=most)
+    whole = iter(read(keys.partition(tenant)))
     if not is_divided(tenant):
         return whole
-    return _without_repeats(merge(whole, _from_parts(tenant, index, within, most), key=_place))
+    return _without_repeats(merge(whole, _from_parts(tenant, read), key=_place))
 
 
 def every(tenant: TenantId, index: ListIndex[M], attributes: list[str] | None = None) -> Iterator[M]:
@@ -70,23 +80,22 @@ def _part(tenant: TenantId, part: int) -> str:
     return keys.partition(tenant, "L", parts.text(part))
 
 
-def _place(row: Any) -> str:
-    place: str = row.list_sk
-    return place
+def _place(row: Listed) -> str:
+    return row.list_sk
 
 
-def _from_parts(tenant: TenantId, index: ListIndex[M], within: Condition | None, most: int) -> Iterator[M]:
+def _from_parts(tenant: TenantId, read: Callable[[str], Iterable[R]]) -> Iterator[R]:
     waiting = [_part(tenant, part) for part in range(control.get(tenant).parts)]
     at_once = 1
     while waiting:
         now, waiting = waiting[:at_once], waiting[at_once:]
-        found = in_parallel(lambda part: list(index.query(part, within, limit=most)), now)
+        found = in_parallel(lambda part: list(read(part)), now)
         yield from chain.from_iterable(found)
         # The rows are in memory: parts with many are read one by one, for a page far down the list.
         at_once = 1 if sum(map(len, found)) > _MANY else 2 * at_once
 
 
-def _without_repeats(rows: Iterator[M]) -> Iterator[M]:
+def _without_repeats(rows: Iterator[R]) -> Iterator[R]:
     before = None
     for row in rows:
         if _place(row) != before:

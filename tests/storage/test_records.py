@@ -11,13 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pynamodb.attributes import Attribute
 
+from chalicelib.devauth.tables import DeviceItem, DeviceRecord
 from chalicelib.fleet.head import Head
 from chalicelib.fleet.tables import DeviceHead
+from chalicelib.inventory.tables import changes
+from chalicelib.inventory.tables.changes import ChangeItem
+from chalicelib.inventory.tables.snapshots import CopyItem
+from chalicelib.storage import keys
 from chalicelib.storage.base import Item
-from chalicelib.storage.records import Reader
+from chalicelib.storage.records import Range, Reader
+from chalicelib.useradm.tables.tokens import AccessRecord, TokenItem
+from chalicelib.useradm.tables.users import UserItem
+from tests.support.probe import counted
 
-PAIRS = [(Head, DeviceHead)]
+PAIRS: list[tuple[type[msgspec.Struct], type[Item]]] = [(Head, DeviceHead), (DeviceRecord, DeviceItem)]
 """Each struct with its model."""
+PARTS: list[tuple[type[msgspec.Struct], list[type[Item]]]] = [
+    (changes.Row, [changes.ChangeItem, CopyItem]),
+    (AccessRecord, [TokenItem, UserItem]),
+]
+"""Structs that contain some attributes of several models."""
 
 integers = st.integers(0, 10**12)
 documents = st.recursive(st.none() | st.booleans() | integers | st.text(), lambda inner: st.lists(inner, max_size=3))
@@ -64,3 +77,60 @@ def test_what_is_read_equals_what_the_model_reads(record: type[msgspec.Struct], 
         expected = getattr(theirs, field.name)
         found = getattr(ours, field.name)
         assert found == expected or (found == field.default and expected is None), field.name
+
+
+@pytest.mark.parametrize(("record", "models"), PARTS)
+@given(data=st.data())
+def test_what_is_read_of_several_models_equals_what_they_read(
+    record: type[msgspec.Struct], models: list[type[Item]], data: Any
+):
+    names = {field.name for field in msgspec.structs.fields(record)}
+    assert names <= {each.attr_name for model in models for each in model.get_attributes().values()}
+    for model in models:
+        values = {name: VALUES.get(type(each).__name__) for name, each in dict(model.get_attributes()).items()}
+        given = {name: data.draw(value) for name, value in values.items() if name in names and value is not None}
+
+        ours = Reader(record).of(model(**given).serialize(null_check=False))
+
+        assert {name: getattr(ours, name) for name in given} == given
+
+
+@pytest.mark.parametrize("limit", [None, 1, 4, 5, 6, 50])
+@pytest.mark.parametrize("forward", [True, False])
+@pytest.mark.parametrize("within", [None, Range("begins", "b"), Range("<", "b1"), Range(">", "b1")])
+def test_queries(tenant, limit: int | None, within: Range | None, *, forward: bool):
+    pk, table = keys.partition(tenant.id, "CHANGED", "0"), keys.table("inventory")
+    names = ["a", "b0", "b1", "b2", "c"]
+    for name in names:
+        ChangeItem(pk, name, stamp=name).save()
+
+    found = Reader(changes.Row).query(table, pk, within, forward=forward, limit=limit)
+
+    tests: dict[str, Any] = {"begins": str.startswith, "<": str.__lt__, ">": str.__gt__}
+    expected = [name for name in names if within is None or tests[within.operator](name, within.text)]
+    assert [row.sk for row in found] == (expected if forward else expected[::-1])[:limit]
+
+
+def test_a_query_reads_on_where_an_answer_ends(tenant):
+    pk, table = keys.partition(tenant.id, "CHANGED", "0"), keys.table("inventory")
+    for name in "abcdefg":
+        ChangeItem(pk, name, stamp=name * 300_000).save()
+
+    for limit, pages in ((None, 3), (5, 2), (3, 1)):
+        with counted() as cost:
+            found = list(Reader(changes.Row).query(table, pk, limit=limit))
+        assert [row.sk for row in found] == list("abcdefg")[:limit]
+        assert cost.calls == ["Query"] * pages
+
+
+def test_reads_of_many_items(tenant):
+    pk, table = keys.partition(tenant.id, "CHANGED", "0"), keys.table("inventory")
+    for name in "abc":
+        ChangeItem(pk, name, stamp=name).save()
+
+    wanted = [(pk, name) for name in "abcd"]
+    for recent, units in ((False, 3), (True, 1.5)):
+        with counted() as cost:
+            found = Reader(changes.Row).find_many(table, wanted, recent=recent)
+        assert sorted(row.stamp for row in found) == ["a", "b", "c"]
+        assert cost.read_units == units

@@ -85,6 +85,9 @@ def _units(operation: str, request: dict[str, Any], answer: dict[str, Any]) -> t
             for table, items in answer.get("Responses", {}).items()
             for item in items
         ), 0
+    if operation == "BatchWriteItem":
+        puts = [about for writes in request["RequestItems"].values() for each in writes for about in each.values()]
+        return 0, sum(_write(size(about.get("Item", {}))) for about in puts)
     if operation == "TransactWriteItems":
         writes = [(kind, about) for entry in request["TransactItems"] for kind, about in entry.items()]
         return 0, sum(2 * _write(_written(about)) for _, about in writes)

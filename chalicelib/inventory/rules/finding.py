@@ -18,10 +18,10 @@ import msgspec
 from chalicelib import limits
 from chalicelib.inventory.rules import columns, matching, texts
 from chalicelib.inventory.rules.attributes import IDENTITY, SYSTEM
+from chalicelib.inventory.rules.columns import Codes, Column
 from chalicelib.inventory.rules.matching import Query, rank
 
 if TYPE_CHECKING:
-    from chalicelib.inventory.rules.columns import Codes
     from chalicelib.inventory.rules.device import Device
     from chalicelib.inventory.rules.matching import SortKey
     from chalicelib.inventory.rules.snapshot import Place, Snapshot
@@ -47,7 +47,6 @@ def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, 
     wanted = texts.terms(query.text)
     # Searches for text are ranked by how well devices fit; the requested order is ignored.
     sort = () if wanted else query.sort
-    hits, total = _among_stored(snapshot, changed, query, sort, wanted, stop) if snapshot else ([], 0)
     fresh = [
         _Hit(device.id, tuple(device.value(key.scope, key.attribute) for key in sort), score)
         for device in changed.values()
@@ -56,7 +55,38 @@ def find(snapshot: Snapshot | None, changed: Changed, query: Query, start: int, 
         and matching.matches(device, query.predicates)
         and ((score := texts.points(device, wanted) if wanted else 0) or not wanted)
     ]
-    return [hit.id for hit in _ordered(hits + fresh, sort)[start:stop]], total + len(fresh)
+    if snapshot is None:
+        return [hit.id for hit in _ordered(fresh, sort)[start:stop]], len(fresh)
+    stored = _among_stored(snapshot, changed, query, sort, wanted, stop)
+    if not fresh:
+        return [snapshot.ids[row] for row in stored.in_order()[start:stop]], stored.total
+    return [hit.id for hit in _ordered(stored.hits(snapshot) + fresh, sort)[start:stop]], stored.total + len(fresh)
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """Matches among the unchanged devices: the first rows in the requested order, unsorted, and the number of all."""
+
+    rows: list[int]
+    total: int
+    columns: list[Column]
+    """The attributes to sort by."""
+    keys: list[tuple[Codes, bool]]
+    """The numbers to sort by, for each row of the snapshot, and whether they descend."""
+    scores: Codes
+
+    def in_order(self) -> list[int]:
+        """The rows in the requested order. It compares numbers only, which have the order of the values."""
+        rows = list(self.rows)
+        for codes, descending in reversed(self.keys):
+            rows.sort(key=codes.__getitem__, reverse=descending)
+        return rows
+
+    def hits(self, snapshot: Snapshot) -> list[_Hit]:
+        """The rows in a form that can be sorted together with changed devices."""
+        return [
+            _Hit(snapshot.ids[row], tuple(column.value(row) for column in self.columns), self.scores[row])
+            for row in self.rows
+        ]
 
 
 def _ordered(hits: list[_Hit], sort: Sequence[SortKey]) -> list[_Hit]:
@@ -70,11 +100,11 @@ def _ordered(hits: list[_Hit], sort: Sequence[SortKey]) -> list[_Hit]:
 
 def _among_stored(
     snapshot: Snapshot, changed: Changed, query: Query, sort: Sequence[SortKey], wanted: Sequence[Term], stop: int
-) -> tuple[list[_Hit], int]:
-    """The first ``stop`` matches among the unchanged devices, and the number of all of these."""
+) -> _Stored:
+    """The first ``stop`` matches among the unchanged devices."""
     mask = _remaining(snapshot, changed, query)
-    columns = [(snapshot.column(key.scope, key.attribute), key.descending) for key in sort]
-    keys: list[tuple[Codes, bool]] = [(column.codes, descending) for column, descending in columns]
+    columns = [snapshot.column(key.scope, key.attribute) for key in sort]
+    keys: list[tuple[Codes, bool]] = [(column.codes, key.descending) for column, key in zip(columns, sort, strict=True)]
     narrowed = mask if query.predicates or query.ids is not None else None
     scores: Codes = bytes(snapshot.devices)
     if wanted:
@@ -84,10 +114,7 @@ def _among_stored(
         scores = array("H", map(sum, zip(*(each.translate(texts.POINTS) for each in grades), strict=True)))
         keys = [(scores, True)]
     rows = list(compress(range(snapshot.devices), mask))
-    return [
-        _Hit(snapshot.ids[row], tuple(column.value(row) for column, _ in columns), scores[row])
-        for row in _leading(rows, keys, stop)
-    ], len(rows)
+    return _Stored(_leading(rows, keys, stop), len(rows), columns, keys, scores)
 
 
 def count(snapshot: Snapshot | None, changed: Changed, query: Query) -> Counter[Place]:

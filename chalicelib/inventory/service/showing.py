@@ -15,22 +15,24 @@ if TYPE_CHECKING:
     from chalicelib.inventory.rules.device import Device
     from chalicelib.inventory.shapes import DeviceShape
 
-_encoded: Store[str, msgspec.Raw] = Store(4 * limits.MIB, weigh=lambda raw: len(bytes(raw)))
-"""Devices by their stamps. Each write of a device gives it a new stamp."""
+Places = frozenset[tuple[str, str]]
+"""Scopes and names of attributes."""
+
+_encoded: Store[tuple[str, Places | None], msgspec.Raw] = Store(4 * limits.MIB, weigh=lambda raw: len(bytes(raw)))
+"""Devices by their stamps and the shown attributes. Each write of a device gives it a new stamp."""
 
 
-def show(devices: Iterable[Device], only: frozenset[tuple[str, str]] | None = None) -> list[DeviceShape]:
+def show(devices: Iterable[Device], only: Places | None = None) -> list[DeviceShape]:
     """Devices with all attributes, or only those of ``only``, as ``views.device`` shows each."""
-    if only is not None:
-        return [views.device(each, only) for each in devices]
     # For the encoder of the answer, encoded JSON stands for what it was made from.
-    return cast("list[DeviceShape]", [_encode(each) for each in devices])
+    return cast("list[DeviceShape]", [_encode(each, only) for each in devices])
 
 
-def _encode(device: Device) -> msgspec.Raw:
-    known = _encoded.get(device.stamp) if device.stamp else None
+def _encode(device: Device, only: Places | None) -> msgspec.Raw:
+    stamp = device.stamp
+    known = _encoded.get((stamp, only)) if stamp else None
     if known is None:
-        known = msgspec.Raw(msgspec.json.encode(views.device(device)))
-        if device.stamp:
-            _encoded.put(device.stamp, known)
+        known = msgspec.Raw(msgspec.json.encode(views.device(device, only)))
+        if stamp:
+            _encoded.put((stamp, only), known)
     return known

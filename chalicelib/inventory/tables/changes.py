@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -22,8 +22,8 @@ from chalicelib.fleet import control, membership, parts
 from chalicelib.inventory.tables import InventoryItem, snapshots
 from chalicelib.inventory.tables.snapshots import Pointer
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute
 from chalicelib.storage.parallel import in_parallel
+from chalicelib.storage.records import Reader
 from chalicelib.storage.transactions import MAX_ITEMS, ConditionFailed, Transaction
 
 if TYPE_CHECKING:
@@ -57,13 +57,25 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class ChangeItem(InventoryItem):
-    """A device that changed, or the copy of the pointer to the snapshot, which is read with them."""
+    """A device that changed."""
 
-    stamp = UnicodeAttribute(null=True)
+    stamp = UnicodeAttribute()
     gone = BooleanAttribute(null=True)
-    object = BlobAttribute(null=True)
-    size = IntegerAttribute(null=True)
-    devices = IntegerAttribute(null=True)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A :class:`ChangeItem`, or the ``snapshots.CopyItem`` behind them, as it is read."""
+
+    pk: str
+    sk: str
+    stamp: str = ""
+    gone: bool = False
+    object: Any = None
+    size: int = 0
+    devices: int = 0
+
+
+_reader = Reader(Row)
 
 
 def _partition(tenant: TenantId, device_id: str) -> str:
@@ -124,11 +136,10 @@ def read_for_search(tenant: TenantId) -> tuple[list[Change], Pointer]:
     known = control.get(tenant)
     if known.parts > 1:
         return read(tenant), snapshots.find(tenant)
-    *others, first = _partitions(tenant, 1)
-    items = _query(first)
+    items = _query(snapshots.first_partition(tenant))
     if items and items[-1].sk == snapshots.BESIDE:
         return [_change(item) for item in items[:-1]], _copied(items[-1])
-    older = () if known.changes_from == control.ALWAYS else others
+    older = () if known.changes_from == control.ALWAYS else _partitions(tenant, 1)[:-1]
     return _newest([*chain.from_iterable(map(_rows, older)), *map(_change, items)]), snapshots.find(tenant)
 
 
@@ -150,20 +161,20 @@ def _newest(rows: Iterable[Change]) -> list[Change]:
 
 
 def _rows(pk: str) -> list[Change]:
-    return [_change(item) for item in _query(pk) if item.sk != snapshots.BESIDE]
+    return [_change(row) for row in _query(pk) if row.sk != snapshots.BESIDE]
 
 
-def _query(pk: str) -> list[ChangeItem]:
-    return list(ChangeItem.query(pk, consistent_read=True))
+def _query(pk: str) -> list[Row]:
+    return list(_reader.query(keys.table("inventory"), pk))
 
 
-def _change(item: ChangeItem) -> Change:
-    return Change(keys.last_part(item.sk), str(item.stamp), bool(item.gone), item.pk)
+def _change(row: Row) -> Change:
+    return Change(keys.last_part(row.sk), row.stamp, row.gone, row.pk)
 
 
-def _copied(item: ChangeItem) -> Pointer:
-    key, version = item.object
-    return Pointer((key, version), item.size or 0, item.devices or 0, beside=True)
+def _copied(row: Row) -> Pointer:
+    key, version = row.object
+    return Pointer((key, version), row.size, row.devices, beside=True)
 
 
 def settle(changes: Iterable[Change]) -> None:

@@ -84,7 +84,7 @@ def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:
 
 def listed(tenant: TenantId, start: int, stop: int) -> list[Device]:
     """Rows ``start`` to ``stop`` of the tenant's devices by id. Rows before ``start`` are read and skipped."""
-    rows = lists.page(tenant, DeviceItem.by_id, None, stop)
+    rows = lists.page(tenant, lambda partition: DeviceItem.by_id.query(partition, limit=stop))
     return [_device(item) for item in islice(rows, start, stop)]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from chalicelib.storage import keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
+from chalicelib.storage.base import IntegerAttribute, TimeAttribute
+from chalicelib.storage.records import Reader
 from chalicelib.useradm.rules import TfaStatus
 from chalicelib.useradm.tables import PERMIT_ALL, UseradmItem, own, user_key
 
@@ -64,18 +65,23 @@ def find(tenant: TenantId, user: str, token: str) -> Token | None:
     return _token(item) if item is not None else None
 
 
-class AccessItem(UseradmItem):
-    """The attributes of token and user that a call needs."""
+class AccessRecord(msgspec.Struct, frozen=True):
+    """The attributes of a :class:`TokenItem`, or of a user's item, that a call needs."""
 
-    name = UnicodeAttribute(null=True)
-    used = TimeAttribute(null=True)
-    tenant = UnicodeAttribute(null=True)
-    email = UnicodeAttribute(null=True)
-    proved = TimeAttribute(null=True)
-    by_code = BooleanAttribute(default=False)
-    tfa_status = UnicodeAttribute(default=TfaStatus.DISABLED)
-    roles = BlobAttribute(default=lambda: [PERMIT_ALL])
-    assigned = BlobAttribute(default=dict)
+    pk: str
+    sk: str
+    name: str | None = None
+    used: datetime | None = None
+    tenant: str | None = None
+    email: str | None = None
+    proved: datetime | None = None
+    by_code: bool = False
+    tfa_status: str = TfaStatus.DISABLED
+    roles: Any = None
+    assigned: Any = None
+
+
+_reader = Reader(AccessRecord)
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -96,11 +102,12 @@ def access(home: TenantId, user: str, token: str, tenant: TenantId) -> Access | 
     ``home`` is the user's own tenant, ``tenant`` that of the token.
     """
     session = (own(home, user), keys.sort(_TOKEN, token))
-    found = {item.pk: item for item in AccessItem.batch_get([session, user_key(home, user)], consistent_read=True)}
+    found = {item.pk: item for item in _reader.find_many(keys.table("useradm"), [session, user_key(home, user)])}
     if len(found) < 2:
         return None
     row, person = found.pop(session[0]), found.popitem()[1]
-    roles = person.roles if tenant == home else person.assigned.get(tenant)
+    own_roles = [PERMIT_ALL] if person.roles is None else person.roles
+    roles = own_roles if tenant == home else (person.assigned or {}).get(tenant)
     if roles is None or (row.tenant or home) != tenant:
         return None
     return Access(
@@ -173,6 +180,6 @@ def _token(item: TokenItem) -> Token:
     return Token(keys.last_part(item.sk), item.name, item.created, item.used, item.expires, item.tenant, _proof(item))
 
 
-def _proof(item: TokenItem | AccessItem) -> Proof | None:
+def _proof(item: TokenItem | AccessRecord) -> Proof | None:
     at: datetime | None = item.proved  # its type does not include null
     return Proof(at, bool(item.by_code)) if at is not None else None
