@@ -17,7 +17,7 @@ from chalicelib.aws.client import AwsError
 from chalicelib.deviceconfig import rules, tables
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.features import Feature
-from chalicelib.fleet import control, heads
+from chalicelib.fleet import control, head_items, heads
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def reported(tenant: TenantId, device_id: str, configuration: Mapping[str, str])
 
 def _commit_unless_leaving(tx: Transaction, tenant: TenantId, device_id: str) -> None:
     # If it were written after the device's data was deleted, it would never be deleted.
-    heads.require_staying(tx, tenant, device_id)
+    head_items.require_staying(tx, tenant, device_id)
     try:
         tx.commit()
     except ConditionFailed as failure:

@@ -36,7 +36,7 @@ class Head(msgspec.Struct, frozen=True):
     inventory_hash: str | None = None
     """Hash of the last reported inventory. An equal report writes nothing."""
     facts: int = 0
-    """Counts changes of everything that filters can match (``heads.facts_changed``)."""
+    """Counts changes of everything that filters can match (``head_items.facts_changed``)."""
     decided: int = 0
     """Sequence number of the newest deployment that this device has finished; it gets no older ones."""
     current: Any = None

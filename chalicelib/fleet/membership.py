@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.fleet.head import ACCEPTED, Head
-from chalicelib.fleet.heads import facts_changed
+from chalicelib.fleet.head_items import facts_changed
 from chalicelib.fleet.tables import DeviceHead, GroupItem, GroupMemberItem, RosterItem
 from chalicelib.observability import Metric, count
 from chalicelib.storage import erasing, keys

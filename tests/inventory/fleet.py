@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
-from chalicelib.fleet import heads, membership
+from chalicelib.fleet import head_items, heads, membership
 from chalicelib.fleet.head import Head
 from chalicelib.inventory import service
 from chalicelib.storage.transactions import Transaction
@@ -24,7 +24,7 @@ def fill(tenant: TenantId, number: int, group: str | None = None) -> list[str]:
         tx = Transaction()
         for device_id in ids[start : start + _BATCH]:
             service.device_created(tx, tenant, device_id, json.dumps({"sn": device_id}), "accepted", clock.now())
-            head = heads.ref(tenant, device_id)
+            head = head_items.ref(tenant, device_id)
             head.identity_hash, head.auth_status = device_id, "accepted"
             tx.put(head)
             membership.status_changed(tx, tenant, device_id, group=None, before=None, after="accepted")

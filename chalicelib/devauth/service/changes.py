@@ -16,7 +16,7 @@ from chalicelib.devauth.rules.device import Device, count_changes
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.devauth.service import events
 from chalicelib.errors import Unprocessable
-from chalicelib.fleet import control, counts, heads, membership
+from chalicelib.fleet import control, counts, head_items, heads, membership
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -90,7 +90,7 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
     tx = Transaction()
     tables.put(tx, tenant, device)
     tables.link_sets(tx, tenant, None, device)
-    head = heads.ref(tenant, device.id)
+    head = head_items.ref(tenant, device.id)
     head.auth_status = device.standing.status
     head.auth_set = device.standing.accepted
     head.auth_generation = device.standing.generation
@@ -126,7 +126,7 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
         raise ConditionFailed
     group: str | None = now.group
     same = DeviceHead.pk.exists() & (DeviceHead.group.does_not_exist() if group is None else DeviceHead.group == group)
-    head = heads.ref(tenant, before.id)
+    head = head_items.ref(tenant, before.id)
     if after is None:
         tx.delete(head, same, label="head")
     else:
@@ -135,7 +135,7 @@ def _change_head(tx: Transaction, tenant: TenantId, before: Device, after: Devic
             DeviceHead.auth_status.set(after.standing.status),
             DeviceHead.auth_set.set(accepted) if accepted else DeviceHead.auth_set.remove(),
             DeviceHead.auth_generation.set(after.standing.generation),
-            heads.facts_changed(),  # status and tier are attributes that filters know
+            head_items.facts_changed(),  # status and tier are attributes that filters know
         ]
         if after.decommissioning:
             actions.append(DeviceHead.decommissioning.set(True))

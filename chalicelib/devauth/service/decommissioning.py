@@ -16,7 +16,7 @@ from chalicelib.auditlogs.service import Action
 from chalicelib.aws import queues
 from chalicelib.devauth import tables
 from chalicelib.devauth.service.changes import Note, save
-from chalicelib.fleet import heads
+from chalicelib.fleet import head_items, heads
 from chalicelib.storage.transactions import retried
 
 if TYPE_CHECKING:
@@ -87,4 +87,4 @@ def _find(tenant: TenantId, device_id: str) -> Device | None:
 
 def erase(tenant: TenantId) -> int:
     """Erase all devices of a removed tenant, with their heads; returns the number of items."""
-    return tables.erase(tenant, partial(heads.erase, tenant))
+    return tables.erase(tenant, partial(head_items.erase, tenant))

@@ -21,7 +21,7 @@ from chalicelib.devauth.rules.sets import AuthSet, Status
 from chalicelib.devauth.service import capacity, operators
 from chalicelib.devauth.service.changes import LimitReachedError, create, save
 from chalicelib.errors import BadRequest, Unauthorized, Unavailable
-from chalicelib.fleet import control, heads
+from chalicelib.fleet import control, head_items
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory import service as inventory
 from chalicelib.observability import logger
@@ -183,9 +183,9 @@ def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:
     if device.check_in is not None and now - device.check_in < interval:
         return
     tx = Transaction()
-    seen = [DeviceHead.seen.set(now), heads.facts_changed()]
+    seen = [DeviceHead.seen.set(now), head_items.facts_changed()]
     tables.checked_in(tx, tenant, device, now)
-    tx.update(heads.ref(tenant, device.id), seen, DeviceHead.pk.exists(), label="head")
+    tx.update(head_items.ref(tenant, device.id), seen, DeviceHead.pk.exists(), label="head")
     inventory.checked_in(tx, tenant, device.id, now)
     try:
         tx.try_commit()  # fails where the device has changed meanwhile

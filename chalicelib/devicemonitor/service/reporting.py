@@ -18,7 +18,7 @@ from chalicelib.devicemonitor import rules, tables
 from chalicelib.devicemonitor.service import notices
 from chalicelib.devicemonitor.shapes import Alert, Level
 from chalicelib.errors import BadRequest, NotFound
-from chalicelib.fleet import heads
+from chalicelib.fleet import head_items
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
@@ -56,7 +56,7 @@ def _report(tenant: TenantId, device_id: str, given: list[NewAlert]) -> None:
     if after.critical != before.critical or not version:
         inventory.alerts_changed(tx, tenant, device_id, after.critical)
     else:
-        heads.require_staying(tx, tenant, device_id)
+        head_items.require_staying(tx, tenant, device_id)
     try:
         tx.commit()
     except ConditionFailed as failure:
@@ -102,7 +102,7 @@ def report_checks(tenant: TenantId, device_id: str, given: list[Check]) -> None:
         raise BadRequest(f"the checks are too large (max: {limits.CHECKS_SIZE} bytes)")
     tx = Transaction()
     tables.save_checks(tx, tenant, device_id, given)
-    heads.require_staying(tx, tenant, device_id)
+    head_items.require_staying(tx, tenant, device_id)
     try:
         tx.commit()
     except ConditionFailed as failure:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
-from chalicelib.fleet import heads
+from chalicelib.fleet import head_items
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.inventory.rules import attributes
 from chalicelib.inventory.rules.device import Device
@@ -61,7 +61,7 @@ def alerts_changed(tx: Transaction, tenant: TenantId, device_id: str, critical: 
     scope: attributes.Scope = {"alert_count": [critical], "alerts": [critical > 0]}
     devices.set_attributes(tx, tenant, device, device.attributes | {attributes.MONITOR: scope})
     staying = DeviceHead.pk.exists() & DeviceHead.decommissioning.does_not_exist()
-    tx.update(heads.ref(tenant, device_id), [heads.facts_changed()], staying, label="head")
+    tx.update(head_items.ref(tenant, device_id), [head_items.facts_changed()], staying, label="head")
 
 
 def device_gone(tx: Transaction, tenant: TenantId, device_id: str) -> None:

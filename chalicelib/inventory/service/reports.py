@@ -14,7 +14,7 @@ import msgspec
 from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.errors import PreconditionFailed
-from chalicelib.fleet import heads
+from chalicelib.fleet import head_items
 from chalicelib.fleet.tables import DeviceHead
 from chalicelib.integrations import service as integrations
 from chalicelib.integrations.service import Event, Kind
@@ -51,7 +51,7 @@ def report(tenant: TenantId, head: Head, given: list[AttributeInput], *, replace
         tx = Transaction()
         devices.set_attributes(tx, tenant, device, after, updated=now, check_in=now)
         # The head is written anyway, so the check-in is written with it.
-        actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now), heads.facts_changed()]
+        actions = [DeviceHead.inventory_hash.set(seen), DeviceHead.seen.set(now), head_items.facts_changed()]
         tx.update(DeviceHead(head.pk, head.sk), actions, DeviceHead.pk.exists(), label="head")
         if scope != before:
             _tell(tx, tenant, device.id, given)
@@ -87,7 +87,7 @@ def tag(
         attributes.check_size(after)
         tx = Transaction()
         devices.set_attributes(tx, tenant, device, after, tags_etag=str(uuid.uuid4()))
-        tx.update(heads.ref(tenant, device_id), [heads.facts_changed()], DeviceHead.pk.exists(), label="head")
+        tx.update(head_items.ref(tenant, device_id), [head_items.facts_changed()], DeviceHead.pk.exists(), label="head")
         if changes := attributes.differences(before, scope):
             _record(tx, tenant, device, f"Tags: {changes}")
         return tx
@@ -104,8 +104,8 @@ def _cleared(tenant: TenantId, device: Device) -> Transaction:
     kept = {name: scope for name, scope in device.attributes.items() if name != attributes.INVENTORY}
     tx = Transaction()
     devices.set_attributes(tx, tenant, device, kept, updated=clock.now())
-    forget = [DeviceHead.inventory_hash.remove(), heads.facts_changed()]
-    tx.update(heads.ref(tenant, device.id), forget, DeviceHead.pk.exists(), label="head")
+    forget = [DeviceHead.inventory_hash.remove(), head_items.facts_changed()]
+    tx.update(head_items.ref(tenant, device.id), forget, DeviceHead.pk.exists(), label="head")
     if device.scope(attributes.INVENTORY):
         _record(tx, tenant, device, "Reported attributes deleted")
     return tx
