@@ -7,7 +7,6 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import limits
-from chalicelib.artifacts.service import MEDIA_TYPE
 from chalicelib.deployments import service
 from chalicelib.deployments.rules.configuration import EXPIRE, SIGNATURE, TENANT, LinkParameters
 from chalicelib.deployments.rules.polling import read_provides
@@ -81,6 +80,9 @@ def download_configuration(request: Request, deployment_id: str, device_type: st
     Raises:
         Forbidden: the link has expired, or was not made by this server.
     """
+    # Imported here: polls and reports do not need it.
+    from chalicelib.artifacts.service import MEDIA_TYPE
+
     names = {"expire": EXPIRE, "signature": SIGNATURE, "tenant": TENANT}
     signed = LinkParameters(**{part: request.query.get(name) or "" for part, name in names.items()})
     data = service.configuration_artifact(deployment_id, device_type, device_id, signed)
@@ -91,7 +93,7 @@ def download_configuration(request: Request, deployment_id: str, device_type: st
     bp,
     "PUT /devices/v1/deployments/device/deployments/{id}/log",
     body_limit=limits.DEPLOYMENT_LOG,
-    repair=service.complete_log,
+    repair=lambda raw: service.complete_log(raw),  # noqa: PLW0108  # imports it only when it is needed
 )
 def store_log(request: DeviceRequest, body: Log, id: str) -> NoContent:
     """Send the log of a failed update."""

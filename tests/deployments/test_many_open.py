@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chalicelib.deployments.rules.deployment import Plan
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.service.devices.polling import _Poll
+from chalicelib.deployments.service.devices.serving import _Poll
 from chalicelib.deployments.tables import deployments
 from chalicelib.fleet import control
 from chalicelib.storage.transactions import Transaction
