@@ -154,8 +154,8 @@ class _Connection:
         """The answer, and whether the other side closes the connection after it."""
         received = self.read()
         while (end := received.find(b"\r\n\r\n")) < 0:
-            more = self.read()
-            if not more or len(received) > _HEAD:
+            more = self.read() if len(received) <= _HEAD else b""
+            if not more:
                 raise BadAnswer("the answer has no head")
             received += more
         head = received[:end]

@@ -14,18 +14,20 @@ import pytest
 
 from chalicelib.errors import Unavailable
 from chalicelib.storage import pool
-from chalicelib.storage.transport import Refused
+from chalicelib.storage.transport import Patience, Refused
 from infra.local import certs
 from tests.storage.conftest import MakeTransport
 from tests.storage.stage import (
     GET,
     ITEM,
+    Play,
     Stage,
     Visit,
     answer,
     cut,
     hang_up_after,
     refusal,
+    say_nothing,
 )
 
 if TYPE_CHECKING:
@@ -133,11 +135,117 @@ class TestTls:
 
         assert [ours.call("GetItem", GET) for _ in range(3)] == [ITEM, {}, ITEM]
 
+    def test_a_silent_server_is_given_up(
+        self, stage: Stage, make_transport: MakeTransport, ca: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(ca))
+        stage.will(answer(ITEM), say_nothing, answer(ITEM))
+        ours = make_transport(Patience(read=0.3, pause=0), url=f"https://127.0.0.1:{stage.server_port}")
+
+        assert [ours.call("GetItem", GET) for _ in range(2)] == [ITEM, ITEM]
+
+        assert (stage.connections, len(stage.visits)) == (2, 3)
+
+    def test_large_requests_and_answers(
+        self, stage: Stage, make_transport: MakeTransport, ca: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(ca))
+        large = {"Item": {"pk": {"S": "a" * 350_000}}}
+        stage.will(answer(large))
+        ours = make_transport(url=f"https://127.0.0.1:{stage.server_port}")
+
+        assert ours.call("PutItem", {"TableName": "t", **large}) == large
+
+        assert json.loads(stage.visits[0][1])["Item"] == large["Item"]
+
     def test_with_an_untrusted_authority(self, stage: Stage, make_transport: MakeTransport, ca: Path):
         with pytest.raises(Unavailable):
             make_transport(url=f"https://127.0.0.1:{stage.server_port}").call("GetItem", GET)
 
         assert stage.visits == []
+
+
+def whole(*pieces: bytes) -> Play:
+    """An answer as these pieces, which arrive one after the other."""
+
+    def play(visit: Visit) -> None:
+        for piece in pieces:
+            visit.wfile.write(piece)
+            visit.wfile.flush()
+
+    return play
+
+
+BODY = b'{"Item":{"pk":{"S":"a"}}}'
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+
+
+class TestAnswers:
+    """Forms of answers."""
+
+    @pytest.mark.parametrize(
+        "pieces",
+        [
+            [HEAD + BODY],
+            [HEAD, BODY],
+            [bytes([each]) for each in HEAD + BODY],
+            [b"HTTP/1.1 200 \r\nX: content-length: 9\r\ncontent-length:%d \r\nY:\r\n\r\n" % len(BODY), BODY],
+        ],
+        ids=["whole", "head and body", "byte by byte", "odd headers"],
+    )
+    def test_they_are_read_whole(self, stage: Stage, make_transport: MakeTransport, pieces: list[bytes]):
+        stage.will(whole(*pieces), whole(*pieces))
+        ours = make_transport()
+
+        assert [ours.call("GetItem", GET) for _ in range(2)] == [ITEM, ITEM]
+
+        assert (stage.connections, len(stage.visits)) == (1, 2)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}",
+            b"HTTP/2 200\r\nContent-Length: 2\r\n\r\n{}",
+            b"HTTP/1.1 20\r\nContent-Length: 2\r\n\r\n{}",
+        ],
+        ids=["chunks", "no number", "too long", "another version", "no status"],
+    )
+    def test_others_are_retried_on_a_new_connection(self, stage: Stage, make_transport: MakeTransport, wrong: bytes):
+        stage.will(whole(wrong), answer(ITEM))
+
+        assert make_transport().call("GetItem", GET) == ITEM
+
+        assert (stage.connections, len(stage.visits)) == (2, 2)
+
+    def test_an_endless_head_is_given_up(self, stage: Stage, make_transport: MakeTransport):
+        stage.will(whole(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n" * 1000] * 20), answer(ITEM))
+
+        assert make_transport().call("GetItem", GET) == ITEM
+
+
+def test_a_connection_that_was_just_used_is_not_looked_at(
+    stage: Stage, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+):
+    """A look is a system call more. It is needed after a Lambda was frozen, which takes a while."""
+    looks: list[object] = []
+    real = pool._Connection.is_quiet
+
+    def look(connection: pool._Connection) -> bool:
+        looks.append(connection)
+        return real(connection)
+
+    monkeypatch.setattr(pool._Connection, "is_quiet", look)
+    ours = make_transport()
+
+    for _ in range(3):
+        ours.call("GetItem", GET)
+    assert looks == []
+    ours._pool._idle[0].idle_since -= 1
+    ours.call("GetItem", GET)
+
+    assert (len(looks), stage.connections) == (1, 1)
 
 
 @pytest.mark.parametrize(
