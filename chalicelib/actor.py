@@ -6,14 +6,10 @@ every function. It does not decide what is permitted: only the request's identit
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -37,11 +33,16 @@ def current() -> Actor:
     return _current.get()
 
 
-@contextmanager
-def acting(actor: Actor) -> Iterator[None]:
-    """Act as ``actor`` while the block runs."""
-    token = _current.set(actor)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class Acting:
+    """A block in which ``actor`` acts. This is no generator, because every call of a device enters it."""
+
+    __slots__ = ("_actor", "_token")
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._actor)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

@@ -69,13 +69,21 @@ def at_most(seconds: float) -> Iterator[None]:
         _no_later.reset(token)
 
 
-@contextmanager
-def running(request_id: str, context: Context | None) -> Iterator[Call]:
-    """Run the block as one call. Without a ``context`` it has no end."""
-    left = float("inf") if context is None else context.get_remaining_time_in_millis() / 1000 - _RESERVE
-    made = Call(request_id, time.monotonic() + left)
-    token = _current.set(made)
-    try:
-        yield made
-    finally:
-        _current.reset(token)
+class Running:
+    """A block that runs as one call; ``with`` returns the call. Without a ``context`` it has no end.
+
+    This is no generator, because every call of a device enters it.
+    """
+
+    __slots__ = ("_call", "_token")
+
+    def __init__(self, request_id: str, context: Context | None) -> None:
+        left = float("inf") if context is None else context.get_remaining_time_in_millis() / 1000 - _RESERVE
+        self._call = Call(request_id, time.monotonic() + left)
+
+    def __enter__(self) -> Call:
+        self._token = _current.set(self._call)
+        return self._call
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

@@ -8,7 +8,6 @@ Metric Format: one line for a call that counted something. A poll without an upd
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -17,8 +16,6 @@ from chalicelib import call, settings
 from chalicelib.errors import SwitchedOff, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aws_lambda_powertools import Logger
 
     from chalicelib.errors import DomainError
@@ -117,18 +114,23 @@ def count_refusal(error: DomainError) -> None:
             count(Metric.UNAVAILABLE)
 
 
-@contextmanager
-def observed(request_id: str, context: Any) -> Iterator[None]:
-    """Run one call: its log lines have its id, and its metrics are written at the end.
+class Observed(call.Running):
+    """A block that runs as one call: its log lines have its id, and its metrics are written at the end.
 
     ``context`` is Lambda's, a ``call.Context`` whatever Chalice's types say.
     """
-    with call.running(request_id, context) as running:
+
+    __slots__ = ()
+
+    def __init__(self, request_id: str, context: Any) -> None:
+        super().__init__(request_id, context)
+
+    def __exit__(self, *about: object) -> None:
         try:
-            yield
+            if self._call.counts and settings.current().metrics:
+                _write(self._call)
         finally:
-            if running.counts and settings.current().metrics:
-                _write(running)
+            super().__exit__(*about)
 
 
 def _write(running: call.Call) -> None:

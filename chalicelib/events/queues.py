@@ -14,10 +14,10 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import settings
-from chalicelib.actor import acting
+from chalicelib.actor import Acting
 from chalicelib.aws import queues
 from chalicelib.aws.queues import REQUEST_ID, Queue
-from chalicelib.observability import observed
+from chalicelib.observability import Observed
 
 if TYPE_CHECKING:
     from chalice.app import SQSEvent, SQSRecord
@@ -43,7 +43,7 @@ def _worker(queue: Queue, *, at_once: int) -> Callable[[Worker], Callable[[SQSEv
         @functools.wraps(work)
         def run(event: SQSEvent) -> None:
             for record in event:
-                with observed(_request_id(record), event.context):
+                with Observed(_request_id(record), event.context):
                     work(record.body)
 
         registered: Callable[[SQSEvent], None] = bp.on_sqs_message(
@@ -139,5 +139,5 @@ def on_upload(body: str) -> None:
     from chalicelib.http import refusals
 
     message = msgspec.json.decode(body, type=queues.Upload)
-    with acting(message.by):
+    with Acting(message.by):
         artifacts.verify(message.tenant, message.id, refusals.to_store)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Blueprint, Rate
 
 from chalicelib import clock
-from chalicelib.observability import logger, observed
+from chalicelib.observability import Observed, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def _features() -> tuple[Callable[[datetime], None], ...]:
 @bp.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
 def on_tick(event: CloudWatchEvent) -> None:
     """Run every feature's ``tick(now)``. A failure of one does not keep the others from running."""
-    with observed(str(event.to_dict()["id"]), event.context):
+    with Observed(str(event.to_dict()["id"]), event.context):
         _tick()
 
 

@@ -7,7 +7,6 @@ may send a ticket instead, in ``ticket`` (``deviceconnect.service.tickets``).
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from chalice.app import Blueprint, Response, WebsocketAPI
@@ -18,7 +17,7 @@ from chalicelib.http import content, refusals
 from chalicelib.http.access import use
 from chalicelib.http.headers import standard_headers
 from chalicelib.http.identity import Auth, authenticate, identify
-from chalicelib.observability import count_refusal, observed
+from chalicelib.observability import Observed, count_refusal
 
 if TYPE_CHECKING:
     from chalice.app import WebsocketEvent
@@ -92,8 +91,8 @@ def on_disconnect(event: WebsocketEvent) -> None:
         service.disconnected(event.connection_id)
 
 
-def _observed(event: WebsocketEvent) -> AbstractContextManager[None]:
-    return observed(_request_id(event), event.context)
+def _observed(event: WebsocketEvent) -> Observed:
+    return Observed(_request_id(event), event.context)
 
 
 def _request_id(event: WebsocketEvent) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from chalicelib import limits
-from chalicelib.actor import SYSTEM, Actor, acting
+from chalicelib.actor import SYSTEM, Acting, Actor
 from chalicelib.errors import (
     BadRequest,
     DomainError,
@@ -37,7 +37,7 @@ from chalicelib.http.headers import REQUEST_ID, request_id, standard_headers
 from chalicelib.http.identity import Auth, authenticate
 from chalicelib.http.request import EDGE, DeviceRequest, Query, Reply, Request, UserRequest
 from chalicelib.http.signin import SignIn
-from chalicelib.observability import Metric, count, count_refusal, logger, observed
+from chalicelib.observability import Metric, Observed, count, count_refusal, logger
 from chalicelib.rights import EVERYWHERE, Permission
 from chalicelib.storage.transactions import ConditionFailed
 
@@ -227,7 +227,7 @@ def _run(spec: EndpointSpec, handler: Handler, event: Event, context: Context) -
     here, which saves 40 us.
     """
     request = _request(event)
-    with observed(request.request_id, context):
+    with Observed(request.request_id, context):
         reply = _answer(spec, handler, event.get("pathParameters") or {}, request)
         if not spec.explains(reply.status):
             reply.body = None
@@ -240,7 +240,7 @@ def _answer(spec: EndpointSpec, handler: Handler, uri: dict[str, str], request: 
     try:
         request, actor = _identified(spec, request, values)
         body = _read_body(spec, request)
-        with acting(actor):
+        with Acting(actor):
             return handler(request, *body, **values)
     except DomainError as error:
         count_refusal(error)
@@ -302,14 +302,15 @@ def _request(event: Event) -> Request:
     context = event["requestContext"]
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     path = event.get("path") or context.get("path") or ""
+    gateway_id = context.get("requestId") or ""
     return Request(
         method=context["httpMethod"],
         path=path if path.startswith("/api/") else "/api" + path,
         query=Query(event.get("multiValueQueryStringParameters") or {}),
         headers=headers,
         raw=_raw(event),
-        request_id=request_id(headers.get(REQUEST_ID)),
-        gateway_id=context.get("requestId", ""),
+        request_id=request_id(headers.get(REQUEST_ID), gateway_id),
+        gateway_id=gateway_id,
         source_ip=_source_ip(context, headers),
         answer_limit=limits.BALANCER_PAYLOAD if "elb" in context else limits.LAMBDA_PAYLOAD,
     )

@@ -13,13 +13,14 @@ REQUEST_ID = "x-men-requestid"
 """The header with a client's request id, in lower case."""
 
 
-def request_id(given: str | None) -> str:
-    """The id of a request: the client's, if it is short and printable ASCII; otherwise a new one.
+def request_id(*given: str | None) -> str:
+    """The id of a request: the first of these that is short and printable ASCII; otherwise a new one.
 
     It is returned in a header, through any gateway.
     """
-    if given and len(given) <= limits.REQUEST_ID and given.isascii() and given.isprintable():
-        return given
+    for each in given:
+        if each and len(each) <= limits.REQUEST_ID and each.isascii() and each.isprintable():
+            return each
     return str(uuid.uuid4())
 
 

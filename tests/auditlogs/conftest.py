@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.actor import Actor, acting
+from chalicelib.actor import Acting, Actor
 from chalicelib.auditlogs import service
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.storage.transactions import Transaction
@@ -39,7 +39,7 @@ class Log:
     def write(self, what: Object, *, by: Actor | None = None, action: Action = Action.UPDATE, **more: Any) -> None:
         """Add an entry as for a change."""
         tx = Transaction()
-        with acting(by or Actor("user", "someone", email="someone@example.com")):
+        with Acting(by or Actor("user", "someone", email="someone@example.com")):
             service.record(tx, self.tenant.id, action, what, **more)
         tx.commit()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from chalicelib.actor import Actor, acting
+from chalicelib.actor import Acting, Actor
 from chalicelib.auditlogs import service
 from chalicelib.deployments.service import managing as deployments
 from chalicelib.inventory import service as inventory
@@ -175,7 +175,7 @@ class TestCrashes:
         target = ["a"]
 
         def move() -> None:
-            with acting(Actor("user", "u")):
+            with Acting(Actor("user", "u")):
                 inventory.put_many(log.tenant.id, target[0], devices)
 
         for number, _ in enumerate(each_crash(move)):
@@ -197,7 +197,7 @@ class TestCrashes:
             assert device.report(deployment, "success").status_code == 204
 
         def forget() -> None:
-            with acting(Actor("user", "u")):
+            with Acting(Actor("user", "u")):
                 deployments.forget_history(log.tenant.id, device.id, (EVERYWHERE,))
 
         history = f"/api/management/v1/deployments/deployments/devices/{device.id}"

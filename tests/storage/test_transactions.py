@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pynamodb.attributes import BinaryAttribute, NumberAttribute
 
-from chalicelib.call import running
+from chalicelib.call import Running
 from chalicelib.errors import Unavailable
 from chalicelib.storage import dynamodb
 from chalicelib.storage.base import Item
@@ -283,7 +283,7 @@ class TestOnTheStage:
         stage.will(*[cancelled("TransactionConflict", "None")] * 9)
         ends = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_000)
 
-        with monkeypatch.context() as patch, running("id", ends):
+        with monkeypatch.context() as patch, Running("id", ends):
             patch.setattr("random.uniform", lambda _, high: 1e9 * high)
             with pytest.raises(Unavailable):
                 tx.commit()

@@ -9,7 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from chalicelib.call import running
+from chalicelib.call import Running
 from chalicelib.errors import Unavailable
 from chalicelib.storage.transport import Patience, Refused, Transport
 from tests.storage.conftest import MakeTransport
@@ -146,7 +146,7 @@ class TestTime:
         stage.will(*[refusal("ThrottlingException")] * 9)
         ends = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_000)
 
-        with running("id", ends), pytest.raises(Unavailable):
+        with Running("id", ends), pytest.raises(Unavailable):
             make_transport(Patience(throttled_pause=1e9)).call("GetItem", GET)
 
         assert len(stage.visits) == 1

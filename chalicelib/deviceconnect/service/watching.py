@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.actor import Actor, acting
+from chalicelib.actor import Acting, Actor
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.deviceconnect import tables
@@ -34,7 +34,7 @@ def sent(tenant: TenantId, item: ConnectionItem, message: Message) -> None:
     Raises:
         MalformedError: it concerns a file whose path cannot be read, although the device might read one.
     """
-    with acting(Actor("user", str(item.user), email=str(item.email))):
+    with Acting(Actor("user", str(item.user), email=str(item.email))):
         if message.proto == Proto.SHELL and message.typ in {"new", "stop"}:
             _shell(tenant, item.device, str(item.session), is_open=message.typ == "new")
             return
@@ -53,7 +53,7 @@ def ended(tenant: TenantId, found: SessionItem) -> None:
     """Record the end of a session with an open terminal."""
     if not found.shell:
         return
-    with acting(Actor("user", found.user, email=found.email)):
+    with Acting(Actor("user", found.user, email=found.email)):
         tx = Transaction()
         meta = {"session_id": [found.session]}
         auditlogs.record(tx, tenant, Action.CLOSE_TERMINAL, Object(ObjectType.DEVICE, found.device), meta=meta)

@@ -199,7 +199,7 @@ def set_roles(tenant: TenantId, user_id: str, roles: Collection[str]) -> User:
 @contextmanager
 def acting_as(user: User) -> Iterator[None]:
     """Act as a user who has been identified but has no token yet."""
-    with actor.acting(actor.Actor("user", user.id, actor.current().source_ip, user.email)):
+    with actor.Acting(actor.Actor("user", user.id, actor.current().source_ip, user.email)):
         yield
 
 
