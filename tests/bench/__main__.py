@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tests.bench import parts
 from tests.bench.numbers import ROOT, Results, botocore_seconds, calibrate, show
-from tests.bench.ratios import ratios
+from tests.bench.ratios import judge, other_programs, ratios
 from tests.bench.relay import relay
 from tests.bench.starting import imports
 from tests.bench.terminal import terminal
@@ -54,6 +54,7 @@ def main() -> int:
     wanted = given.only or list(PARTS)
     console, results = Console(highlight=False), Results()
     begun = time.monotonic()
+    busy = other_programs()
     calibrate(results)
     try:
         with ServerProcess(tls=False, module="tests.bench.server") as process:
@@ -64,8 +65,9 @@ def main() -> int:
                 asyncio.run(PARTS[name](bench))
     except (ServerFailedError, RefusedError, ConnectionLostError) as error:
         results.failures.append(str(error))
+    judge(results, busy)
     if "imports" not in wanted:
-        results.botocore = botocore_seconds(size.import_rounds)
+        results.botocore = botocore_seconds(3)
     show(console, results)
     _write(given.out, results, quick=given.quick)
     console.print(f"{time.monotonic() - begun:.0f} s; the numbers are in {given.out}", soft_wrap=True)

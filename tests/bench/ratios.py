@@ -16,6 +16,7 @@ from tests.bench.numbers import Pair, Ratio
 from tests.simulator.fleet import DEVICE_TYPE
 
 if TYPE_CHECKING:
+    from tests.bench.numbers import Results
     from tests.bench.parts import Bench
 
 DEVICES: Final = 80
@@ -48,7 +49,6 @@ and a verification 88 us. Its list of deployments was not measured, and is compa
 
 async def ratios(bench: Bench) -> None:
     """Measure each call and its alternative in turns."""
-    busy = _busy()
     found: list[Ratio] = []
     rounds = bench.size.ratio_rounds
     poll = json.dumps({"device_provides": {"device_type": DEVICE_TYPE, "artifact_name": "original"}})
@@ -91,15 +91,19 @@ async def ratios(bench: Bench) -> None:
         title = f"idle poll with {bench.size.open_deployments:,} open deployments for others"
         found.append(Ratio(title, "with one", Pair(**pair), 1.1))
     bench.results.ratios += found
-    busy = max(busy, _busy())
+
+
+def judge(results: Results, busy: float) -> None:
+    """Let the run fail if a bar is missed, unless other programs used too much of the machine before or after it."""
+    busy = max(busy, other_programs())
     if busy > _BUSY:
-        bench.results.remarks.append(
+        results.remarks.append(
             f"Other programs used {busy:.0%} of this machine's cores, so no ratio was judged. Run it again later."
         )
         return
-    bench.results.failures += [
+    results.failures += [
         f"{each.title}: {each.pair.median:.2f} times {each.other} (at most {each.bar})"
-        for each in found
+        for each in results.ratios
         if each.is_missed
     ]
 
@@ -112,7 +116,7 @@ _BUSY: Final = 0.15
 _STAT: Final = Path("/proc/stat")
 
 
-def _busy() -> float:
+def other_programs() -> float:
     """The part of all cores that other programs use now, while this one waits; 0 where the system does not tell."""
     if not _STAT.exists():
         return 0.0
