@@ -70,6 +70,9 @@ def _forget() -> None:
     boto3 = sys.modules.get("boto3")
     if boto3 is not None:
         vars(boto3)["DEFAULT_SESSION"] = None
+    client = sys.modules.get("chalicelib.aws.client")
+    if client is not None and client.pool.cache_info().currsize:
+        client.pool().clear()
     dynamodb = sys.modules.get("chalicelib.storage.dynamodb")
     if dynamodb is not None and dynamodb.shared.cache_info().currsize:
         dynamodb.shared().close()

@@ -48,6 +48,7 @@ def lines(server: LocalServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     """The lines since the last call, as on Lambda."""
     known = replace(settings.current(), metrics=True)
     monkeypatch.setattr(settings, "current", lambda: known)
+    observability.logger.debug("the first line makes the logger")
     [handler] = logging.getLogger("lamplighter").handlers
     assert isinstance(handler, logging.StreamHandler)
     monkeypatch.setattr(handler, "stream", Stdout())
