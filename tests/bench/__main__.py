@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import parts
+from tests.bench.goosebit import goosebit
 from tests.bench.numbers import ROOT, Results, botocore_seconds, calibrate, show
 from tests.bench.ratios import judge, other_programs, ratios
 from tests.bench.relay import relay
@@ -31,6 +32,7 @@ PARTS = {
     for each in (
         parts.transfer,
         ratios,
+        goosebit,
         parts.polls,
         parts.costs,
         parts.update,
@@ -49,6 +51,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="smaller sizes, in under a minute")
     parser.add_argument("--only", action="append", choices=PARTS, help="run only this part; may be repeated")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="file for the JSON")
+    parser.add_argument("--goosebit", type=Path, metavar="PYTHON", help="compare polls with goosebit of this Python")
     given = parser.parse_args()
     size = parts.QUICK if given.quick else parts.FULL
     wanted = given.only or list(PARTS)
@@ -59,7 +62,7 @@ def main() -> int:
     try:
         with ServerProcess(tls=False, module="tests.bench.server") as process:
             process.start()
-            bench = parts.Bench(process, size, results)
+            bench = parts.Bench(process, size, results, given.goosebit)
             for name in [each for each in PARTS if each in wanted]:
                 console.print(f"[dim]{time.monotonic() - begun:5.0f} s  {name}[/]")
                 asyncio.run(PARTS[name](bench))

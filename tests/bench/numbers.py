@@ -205,7 +205,7 @@ def show(console: Console, results: Results) -> None:
 
 
 def _show_ratios(console: Console, ratios: list[Ratio]) -> None:
-    titles = ("[bold]CPU of the app alone[/]", "ms", "compared with", "ms", "ratio", "half of all", "bar")
+    titles = ("[bold]CPU[/]", "ms", "compared with", "ms", "ratio", "half of all", "bar")
     table = Table(*titles, box=None, padding=(0, 1, 0, 0))
     for column in (1, 3, 4, 5, 6):
         table.columns[column].justify = "right"

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.bench.numbers import Cost, Number, Results, calibrate
@@ -55,6 +56,8 @@ class Bench:
     process: ServerProcess
     size: Size
     results: Results
+    goosebit: Path | None = None
+    """The Python of an environment with goosebit."""
 
     def usage(self) -> Mapping[str, Any]:
         """CPU and memory used by server and engine so far."""
