@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -48,15 +49,13 @@ class Call:
     begun: Future[None] = field(default_factory=Future)
     outcome: Future[Any] = field(default_factory=Future)
 
-    def run(self) -> None:
-        """Do the work, in the thread that it was given."""
-        if not self.outcome.set_running_or_notify_cancel():
-            return  # the server stops
+    def run(self) -> Callable[[], None]:
+        """Do the work, in the thread that it was given; returns what makes the outcome known."""
         self.begun.set_result(None)
         try:
-            self.outcome.set_result(self.work())
+            return partial(self.outcome.set_result, self.work())
         except BaseException as error:  # noqa: BLE001  # raised where the outcome is awaited
-            self.outcome.set_exception(error)
+            return partial(self.outcome.set_exception, error)
 
 
 Line = deque[Call]
@@ -109,7 +108,8 @@ class Handlers:
         if must_wait:
             await self._turn(line, call, gone)
         async with asyncio.timeout(self._seconds):
-            outcome: T = await asyncio.wrap_future(call.outcome)
+            # Shielded, because nobody can cancel a call that has begun.
+            outcome: T = await asyncio.shield(asyncio.wrap_future(call.outcome))
             return outcome
 
     def close(self) -> None:
@@ -154,10 +154,11 @@ class Handlers:
             call = line.popleft()
             self._running += 1
         begun = time.monotonic()
-        call.run()
-        with self._lock:
+        make_known = call.run()
+        with self._lock:  # before the outcome is known: then a thread is free for the same client's next call
             self._running -= 1
             self._pace.note(time.monotonic() - begun)
+        make_known()
 
 
 class Pace:

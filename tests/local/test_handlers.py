@@ -138,13 +138,14 @@ def test_a_user_is_refused_with_the_reason(impatient: Busy) -> None:
 
 def test_a_call_that_has_waited_longer_than_expected_is_refused_and_not_run() -> None:
     with busy(Limits(wait=0.2)) as server:
-        server.occupy()
+        first = server.occupy()
 
         answer = server.get("/devices/d1/echo")
 
         assert answer.status_code == 429
         assert int(answer.headers["Retry-After"]) >= 1
         server.release()
+        assert first.result().status_code == 200
         assert server.get("/devices/d2/echo").status_code == 200
         assert server.stub.handled == ["d2"]
 
