@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec import Meta
 from chalicelib import clock, features, limits, settings
 from chalicelib.cache import Cache
 from chalicelib.errors import Forbidden, Unprocessable
+from chalicelib.fleet import open_deployments
 from chalicelib.fleet.tables import ControlItem, SequenceItem
 from chalicelib.storage import erasing, keys
 from chalicelib.tiers import PerTier
@@ -113,7 +115,6 @@ def _read(tenant: TenantId) -> Control:
     item = ref(tenant).fetch()
     if item is None:
         return _GONE
-    opened: dict[str, int] = item.open.as_dict()  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
     return Control(
         active=item.status == "active",
         plan=item.plan,
@@ -121,7 +122,7 @@ def _read(tenant: TenantId) -> Control:
         trial=bool(item.trial),
         devices=PerTier(item.max_devices, item.max_micro_devices, item.max_system_devices),
         storage_limit=item.storage_limit,
-        open={each: int(sequence) for each, sequence in sorted(opened.items(), key=lambda pair: pair[1])},
+        open=open_deployments.read(tenant, item).all,
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
         parts=item.parts or 1,
@@ -244,24 +245,37 @@ def next_sequence(tenant: TenantId) -> int:
 def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence: int) -> None:
     """Add an unfinished deployment to those that polls consider.
 
-    Fails with label ``control`` if one with a higher sequence number was added meanwhile: who has seen that number has
-    seen all lower ones too.
+    Fails with label ``control`` or ``page`` if others were added or removed meanwhile; the sequence number must be a
+    new one then.
 
     Raises:
-        Unprocessable: the control item has no capacity for another one.
+        Unprocessable: too many deployments are unfinished.
     """
-    if len(get(tenant, fresh=True).open) >= limits.OPEN_DEPLOYMENTS:
+    item = ref(tenant).fetch() or ref(tenant)
+    recent = open_deployments.recent_of(item)
+    if len(recent) + (item.paged or 0) >= limits.OPEN_DEPLOYMENTS:
         raise Unprocessable(
             f"too many unfinished deployments (max: {limits.OPEN_DEPLOYMENTS}); abort some or let them finish"
         )
-    is_newest = ControlItem.newest.does_not_exist() | (ControlItem.newest < sequence)
-    actions = [ControlItem.open[deployment].set(sequence), ControlItem.newest.set(sequence)]
-    tx.update(ref(tenant), actions, ControlItem.pk.exists() & is_newest, label="control")
+    open_deployments.add(tx, ref(tenant), recent, deployment, sequence)
 
 
 def close_deployment(tx: Transaction, tenant: TenantId, deployment: str) -> None:
     """Remove a deployment from those that polls consider, if it is there."""
-    tx.update(ref(tenant), [ControlItem.open[deployment].remove()], ControlItem.pk.exists(), label="control")
+    attempts = count()
+
+    def remove(late: Transaction) -> None:
+        # What this process has read at some time is mostly still right. If not, a condition fails, and this runs again.
+        opened = open_deployments.last_read(tenant)
+        if next(attempts):
+            item = ref(tenant).fetch()
+            opened = open_deployments.read(tenant, item) if item is not None else None
+            if opened is None or deployment not in opened.all:
+                late.check(ref(tenant), ControlItem.pk.exists(), label="control")
+                return
+        open_deployments.remove(late, ref(tenant), opened, deployment)
+
+    tx.late(remove)
 
 
 def erase(tenant: TenantId) -> int:

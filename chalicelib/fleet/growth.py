@@ -6,11 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib import clock
-from chalicelib.fleet import control
+from chalicelib.fleet import control, schema
 from chalicelib.fleet.parts import LARGE, LARGE_FROM
-from chalicelib.fleet.tables import SchemaItem
 from chalicelib.observability import logger
-from chalicelib.storage import keys
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -35,5 +33,4 @@ def consider(tenant: TenantId, devices: int) -> bool:
 
 def is_known_everywhere() -> bool:
     """Whether all code that may run knows what ``_VERSION`` says."""
-    schema = SchemaItem.find(keys.shared("SCHEMA"), "SCHEMA")
-    return schema is not None and schema.version >= _VERSION
+    return schema.is_at_least(_VERSION)

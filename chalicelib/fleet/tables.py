@@ -4,6 +4,7 @@
 |---|---|---|
 | ``T#t#D#<device>`` | ``HEAD`` | device head, below 4 KB: the one item that a poll reads |
 | ``T#t`` | ``CONTROL`` | tenant control item: cached by warm processes |
+| ``T#t`` | ``OPEN#<sequence>`` | a page of open deployments that the control item has no space for |
 | ``T#t`` | ``SEQUENCE`` | the last deployment sequence number given out |
 | ``T#t#R#<shard>`` | ``<device>`` | roster: the accepted devices, in 16 parts by the id's hash |
 | ``T#t#G#<group>`` | ``<device>`` | a device of a static group, with its status |
@@ -50,7 +51,10 @@ class DeviceHead(FleetItem):
 
 
 class ControlItem(FleetItem):
-    """The data of a tenant that every call needs. ``deployments`` owns ``open``, ``tenantadm`` all others."""
+    """The data of a tenant that every call needs.
+
+    ``fleet.open_deployments`` owns ``open``, ``newest``, ``paged`` and ``pages``, and ``tenantadm`` all others.
+    """
 
     status = UnicodeAttribute(default="active")
     plan = UnicodeAttribute(default="enterprise")
@@ -66,9 +70,13 @@ class ControlItem(FleetItem):
     settings = BlobAttribute(default=dict)
     """The settings that the tenant has set (``fleet.control.TenantSettings``)."""
     open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
-    """Unfinished deployments that do not wait in heads: id to sequence number."""
+    """The newest unfinished deployments that do not wait in heads: id to sequence number."""
     newest = IntegerAttribute(null=True)
     """The highest sequence number that was added to ``open``."""
+    paged = IntegerAttribute(null=True)
+    """The number of further unfinished deployments, which are in pages; absent: 0."""
+    pages = IntegerAttribute(null=True)
+    """Counts changes of pages; absent: 0."""
     parts = IntegerAttribute(null=True)
     """The number of parts into which lists, counts and large deployments of the tenant are divided; absent: 1."""
     parts_from = TimeAttribute(null=True)
@@ -81,6 +89,15 @@ class ControlItem(FleetItem):
     """Integrations that receive events: id to scopes of events. ``integrations`` owns it."""
     subscribers_revision = IntegerAttribute(null=True)
     """Counts changes of ``subscribers``; each change has the number as its condition."""
+
+
+class OpenPageItem(FleetItem):
+    """Unfinished deployments that the control item has no space for; it is deleted with the last one."""
+
+    open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
+    """As in the control item."""
+    n = IntegerAttribute()
+    """The number of deployments in ``open``."""
 
 
 class SwitchItem(FleetItem):

@@ -221,6 +221,7 @@ FUNCTIONS: Final = (
         memory=512,
         timeout=900,
         why="Lists the devices of a large deployment, a million in minutes. The schedule sends lost messages again.",
+        reads=("tenantadm",),  # the version of the stored data
         writes=("artifacts", "deployments", "fleet", "integrations"),
         objects=(Objects(("targets",), read=True, write=True, delete=True),),
         takes=Queue.PREPARATIONS,

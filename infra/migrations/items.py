@@ -70,6 +70,16 @@ class Tables:
             ExpressionAttributeValues=known if before is None else {**known, ":before": before},
         )
 
+    def transact(self, writes: list[Typed]) -> bool:
+        """Make several writes, or none; False if a condition did not hold, or another transaction was in the way."""
+        try:
+            self.client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "TransactionCanceledException":
+                return False
+            raise
+        return True
+
     @staticmethod
     def _held(write: Any, **arguments: Any) -> bool:
         try:

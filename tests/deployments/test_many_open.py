@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.polling import Waiting
     from chalicelib.storage.keys import TenantId
 
-MANY = [1, 100]
+MANY = [1, 100, 1000]
 
 
 def open_more(tenant: TenantId, like: str, upto: int) -> list[str]:
@@ -63,8 +63,8 @@ def visited(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def to_strangers(world: World) -> str:
-    return world.deploy("two", [str(uuid.uuid4()) for _ in range(12)], name="to strangers")
+def to_strangers(world: World, name: str = "to strangers") -> str:
+    return world.deploy("two", [str(uuid.uuid4()) for _ in range(12)], name=name)
 
 
 def test_a_poll_visits_none_of_those_for_other_devices(world: World, tenant, warm, visited: list[str]) -> None:
@@ -83,8 +83,25 @@ def test_a_poll_visits_none_of_those_for_other_devices(world: World, tenant, war
 
     world.abort(other)
     mine = world.deploy("two", [device.id, *(str(uuid.uuid4()) for _ in range(11))])
+    visited.clear()
     serves(device.poll(), mine)
     assert visited == [mine]
+
+
+def test_creating_and_aborting_cost_the_same(world: World, tenant, warm) -> None:
+    world.upload("two")
+    first = to_strangers(world)
+    costs = []
+    for many in (1, 40, 200):
+        open_more(tenant.id, first, many)
+        world.api.get(DEPLOYMENTS)  # this process knows which are open
+        with counted() as created:
+            new = to_strangers(world, f"number {many}")
+        with counted() as aborted:
+            world.abort(new)
+        costs.append(tuple((each.round_trips, each.read_units, each.write_units) for each in (created, aborted)))
+
+    assert costs[1:] == costs[:1] * 2
 
 
 def test_a_poll_visits_none_that_the_device_has_finished(world: World, tenant, warm, visited: list[str]) -> None:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from chalicelib.fleet import control
+from chalicelib.fleet import control, open_deployments
 from chalicelib.tenantadm import service as tenantadm
 from infra import migrations
 from infra.local.environment import applied
-from infra.migrations import v3
+from infra.migrations import v3, v4
 from infra.migrations.items import Tables
 from tests.devauth.fleet import DEVICES, accept, decide
 from tests.drills.conftest import Account, Site
+from tests.fleet.test_open_deployments import end, fill
 from tests.inventory.views import DEVICES as INVENTORY
 from tests.simulator.device import Device
 from tests.useradm.conftest import LOGIN, ME, USERS, bearer
@@ -92,7 +93,7 @@ def test_old_items_are_read_and_brought_up_to_date(
     assert api.get(USERS).status_code == 200
     waiting = manage("migrate", "--check")
     assert (waiting.returncode, "2: users hold" in waiting.stdout) == (4, True)
-    assert "pending migrations of the stored data: 2" in manage("tenant", "show", tenant.id).stderr
+    assert "pending migrations of the stored data: 3" in manage("tenant", "show", tenant.id).stderr
 
     assert document("migrate")["changed"][tenant.id] == 2
 
@@ -147,6 +148,10 @@ class LimitedTables(Tables):
         self._use()
         return super().change(table, item, values, only_if)
 
+    def transact(self, writes: list[Any]) -> bool:
+        self._use()
+        return super().transact(writes)
+
     def _use(self) -> None:
         if not WRITES_LEFT[0]:
             raise BrokenPipeError
@@ -176,7 +181,7 @@ def test_a_migration_can_be_killed_at_any_write_and_started_again(site: Site, ac
             if not died:
                 break
         dynamodb.close()
-    assert writes == 4, "the tenant, its user, two versions"
+    assert writes == 5, "the tenant, its user, three versions"
 
 
 def undivided(tenant: str) -> list[str]:
@@ -219,6 +224,21 @@ def test_a_division_into_parts_can_be_killed_at_any_write_and_started_again(tena
     tenantadm.set_limits(tenant.id, max_devices=3)
     assert sorted(decide(api, device, "accepted").status_code for device in devices[2:]) == [204, 422]
     assert api.get(f"{DEVICES}/count", params={"status": "accepted"}).json() == {"count": 3}
+
+
+def test_moving_open_deployments_can_be_killed_at_any_write_and_started_again(tenant, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(open_deployments, "_VERSION", migrations.CURRENT + 1)
+        added = fill(tenant.id, 3 * v4.RECENT + 1)
+    tables = migrations.store().tables
+    for _ in range(3):
+        WRITES_LEFT[0] = 1
+        with suppress(BrokenPipeError):
+            v4.run(LimitedTables(tables.client, tables.prefix), tenant.id)
+        # Each is listed once, and can end.
+        end(tenant.id, added.pop(0))
+        assert list(control.get(tenant.id, fresh=True).open) == added
+    assert v4.run(tables, tenant.id) == 0
 
 
 def test_migrations_have_no_gaps():

@@ -147,7 +147,15 @@ class Walk:
         wanted = len(self.stored), len(self.open)
         self.note("totals of deployments", f"{numbers} instead of {wanted}", right=numbers == wanted)
         control = next(item for item in self.tables["fleet"] if item["sk"] == "CONTROL" and item["pk"] == self.tenant)
-        listed = set(control.get("open", {}))
+        pages = [item for item in self.tables["fleet"] if item["pk"] == self.tenant and item["sk"].startswith("OPEN#")]
+        counts = [(int(item["n"]), len(item["open"])) for item in pages]
+        self.note(
+            "pages of open deployments", f"{counts} (n, deployments)", right=all(n == is_in > 0 for n, is_in in counts)
+        )
+        paged = int(control.get("paged", 0))
+        right = paged == sum(n for n, _ in counts)
+        self.note("pages of open deployments", f"the control item says {paged} of {counts}", right=right)
+        listed = set(control.get("open", {})).union(*(item["open"] for item in pages))
         wanted_open = {id for id, item in self.open.items() if not item["on_heads"]}
         self.note("open deployments", f"{sorted(listed ^ wanted_open)} differ", right=listed == wanted_open)
 
