@@ -8,6 +8,7 @@ changing one needs a migration.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, NewType
 
 from chalicelib import settings
@@ -21,6 +22,8 @@ TenantId = NewType("TenantId", str)
 _PART_MAX = 600
 
 
+# A call builds several keys of the same tenant.
+@lru_cache(maxsize=4096)
 def _part(text: str) -> str:
     escaped = text.replace("%", "%25").replace("#", "%23")
     if len(escaped.encode()) <= _PART_MAX:

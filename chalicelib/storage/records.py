@@ -6,6 +6,7 @@ names and types: ``tests/storage/test_records.py`` compares the structs with the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_type_hints
 
@@ -15,24 +16,24 @@ from chalicelib.storage import dynamodb
 from chalicelib.storage.values import to_document, to_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 R = TypeVar("R", bound=msgspec.Struct)
 Typed = dict[str, Any]
 
-_READ: Final[dict[object, Callable[[Typed], Any]]] = {
-    str: lambda value: value["S"],
-    str | None: lambda value: value["S"],
-    int: lambda value: int(value["N"]),
-    int | None: lambda value: int(value["N"]),
-    bool: lambda value: value["BOOL"],
-    datetime | None: lambda value: to_time(value["N"]),
-    bytes | None: lambda value: value["B"],
-    list[int] | None: lambda value: [int(each["N"]) for each in value["L"]],
+_READ: Final[dict[object, tuple[str, Callable[[Any], Any] | None]]] = {
+    str: ("S", None),
+    str | None: ("S", None),
+    int: ("N", int),
+    int | None: ("N", int),
+    bool: ("BOOL", None),
+    datetime | None: ("N", to_time),
+    bytes | None: ("B", None),
+    list[int] | None: ("L", lambda numbers: [int(each["N"]) for each in numbers]),
     # A blob (``base.BlobAttribute``).
-    Any: lambda value: to_document(value["B"]),
+    Any: ("B", to_document),
 }
-"""How a field of each type is stored."""
+"""How a field of each type is stored: DynamoDB's type, and what makes the field of it; None: it is the same."""
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -48,14 +49,17 @@ class Reader(Generic[R]):
     def __init__(self, record: type[R]) -> None:
         """``record``: a struct with ``pk`` and ``sk``, and a default for all other fields."""
         self._record = record
-        self._read = {name: _READ[kind] for name, kind in get_type_hints(record).items()}
+        self._fields = [(name, *_READ[kind]) for name, kind in get_type_hints(record).items()]
 
     def of(self, item: Typed) -> R:
         """An item in DynamoDB's form as a struct. Attributes that are null count as absent."""
-        read = self._read
-        return self._record(
-            **{name: read[name](value) for name, value in item.items() if name in read and "NULL" not in value}
-        )
+        found = {}
+        for name, kind, convert in self._fields:
+            value = item.get(name)
+            if value is not None and kind in value:
+                content = value[kind]
+                found[name] = content if convert is None else convert(content)
+        return self._record(**found)
 
     def find(self, table: str, pk: str, sk: str) -> R | None:
         """The item (strongly consistent read); None if it does not exist. ``table``: the full name."""

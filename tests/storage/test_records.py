@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pynamodb.attributes import Attribute
 
+from chalicelib.deployments.tables.items import CounterItem, CountsItem, DeploymentItem
+from chalicelib.deployments.tables.records import CounterRecord, DeploymentRecord
 from chalicelib.devauth.tables import DeviceItem, DeviceRecord
 from chalicelib.fleet.head import Head
 from chalicelib.fleet.tables import DeviceHead
@@ -29,8 +31,10 @@ PAIRS: list[tuple[type[msgspec.Struct], type[Item]]] = [(Head, DeviceHead), (Dev
 PARTS: list[tuple[type[msgspec.Struct], list[type[Item]]]] = [
     (changes.Row, [changes.ChangeItem, CopyItem]),
     (AccessRecord, [TokenItem, UserItem]),
+    (DeploymentRecord, [DeploymentItem]),
+    (CounterRecord, [CounterItem, CountsItem]),
 ]
-"""Structs that contain some attributes of several models."""
+"""Structs that contain some attributes of one or several models."""
 
 integers = st.integers(0, 10**12)
 documents = st.recursive(st.none() | st.booleans() | integers | st.text(), lambda inner: st.lists(inner, max_size=3))
@@ -43,6 +47,7 @@ VALUES = {
     "BooleanAttribute": st.booleans(),
     "TimeAttribute": moments,
     "BlobAttribute": documents.filter(lambda document: document is not None),
+    "BinaryAttribute": st.binary(min_size=1),
 }
 
 
@@ -81,18 +86,21 @@ def test_what_is_read_equals_what_the_model_reads(record: type[msgspec.Struct], 
 
 @pytest.mark.parametrize(("record", "models"), PARTS)
 @given(data=st.data())
-def test_what_is_read_of_several_models_equals_what_they_read(
+def test_what_is_read_of_some_attributes_equals_what_the_models_read(
     record: type[msgspec.Struct], models: list[type[Item]], data: Any
 ):
     names = {field.name for field in msgspec.structs.fields(record)}
     assert names <= {each.attr_name for model in models for each in model.get_attributes().values()}
     for model in models:
         values = {name: VALUES.get(type(each).__name__) for name, each in dict(model.get_attributes()).items()}
-        given = {name: data.draw(value) for name, value in values.items() if name in names and value is not None}
+        stored = {name: each.attr_name for name, each in dict(model.get_attributes()).items()}
+        given = {
+            name: data.draw(value) for name, value in values.items() if stored[name] in names and value is not None
+        }
 
         ours = Reader(record).of(model(**given).serialize(null_check=False))
 
-        assert {name: getattr(ours, name) for name in given} == given
+        assert {name: getattr(ours, stored[name]) for name in given} == given
 
 
 @pytest.mark.parametrize("limit", [None, 1, 4, 5, 6, 50])

@@ -28,13 +28,16 @@ NONE = Counts(rows=0, by_status={}, total_size=0)
 """The counters of a deployment in which no device has begun."""
 
 
+_NAMES = [(status, str(status)) for status in Status]
+
+
 def shown(counts: Counts, *, targets: int, aborted: bool) -> dict[str, int]:
     """Statistics in the wire format: every status, with devices that never polled as ``pending``.
 
     An aborted deployment has no pending devices: those with an active row count as aborted, those that never polled
     disappear from the statistics.
     """
-    numbers = {str(status): counts.by_status.get(status, 0) for status in Status}
+    numbers = {name: counts.by_status.get(status, 0) for status, name in _NAMES}
     if aborted:
         for status in ACTIVE:
             numbers[Status.ABORTED] += numbers[status]

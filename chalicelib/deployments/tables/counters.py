@@ -6,12 +6,14 @@ deployment is divided into parts with partitions of their own; the first device 
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chalicelib.deployments.rules.statistics import NONE, Counts
 from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.tables import records
 from chalicelib.deployments.tables.items import (
     NEVER,
     CounterItem,
@@ -19,6 +21,7 @@ from chalicelib.deployments.tables.items import (
     counter_key,
     counter_of,
     counter_ref,
+    counts_key,
     deployment_of,
     deployment_pk,
     number_of,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.tables.records import CounterRecord
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
     from chalicelib.storage.writes import Write
@@ -60,11 +64,26 @@ def read(tenant: TenantId, plans: Iterable[Plan], *, recent: bool = False) -> di
 
     With ``recent`` eventually consistent, for half the price.
     """
-    wanted = [counter_key(tenant, plan, number) for plan in plans for number in range(plan.shards)]
-    found: dict[str, list[CounterItem]] = {}
-    for item in CounterItem.batch_get(wanted, consistent_read=not recent):
-        found.setdefault(deployment_of(item.pk), []).append(item)
-    return {deployment: _sum(items) for deployment, items in found.items()}
+    return _sums(records.counters.find_many(records.table(), _keys(tenant, plans), recent=recent))
+
+
+def read_with_totals(tenant: TenantId, plans: Iterable[Plan]) -> tuple[dict[str, Counts], tuple[int, int]]:
+    """As :func:`read` with ``recent``, and ``deployments.read_totals`` in the same round trip."""
+    totals = counts_key(tenant)
+    found = records.counters.find_many(records.table(), [totals, *_keys(tenant, plans)], recent=True)
+    numbers = next(((each.total, each.open) for each in found if each.pk == totals[0]), (0, 0))
+    return _sums(each for each in found if each.pk != totals[0]), numbers
+
+
+def _keys(tenant: TenantId, plans: Iterable[Plan]) -> list[tuple[str, str]]:
+    return [counter_key(tenant, plan, number) for plan in plans for number in range(plan.shards)]
+
+
+def _sums(found: Iterable[CounterRecord]) -> dict[str, Counts]:
+    by_deployment: dict[str, list[CounterRecord]] = {}
+    for item in found:
+        by_deployment.setdefault(deployment_of(item.pk), []).append(item)
+    return {deployment: _sum(items) for deployment, items in by_deployment.items()}
 
 
 def by_part(tenant: TenantId, plan: Plan) -> dict[int, Counts]:
@@ -74,19 +93,26 @@ def by_part(tenant: TenantId, plan: Plan) -> dict[int, Counts]:
     return {part: _sum([item]) for part, item in sorted(_parts(tenant, plan).items())}
 
 
-def _parts(tenant: TenantId, plan: Plan) -> dict[int, CounterItem]:
+def _parts(tenant: TenantId, plan: Plan) -> dict[int, CounterRecord]:
     wanted = [counter_key(tenant, plan, part) for part in range(plan.parts)]
-    return {int(item.pk[-2:], 16): item for item in CounterItem.batch_get(wanted, consistent_read=True)}
+    found = records.counters.find_many(records.table(), wanted)
+    return {int(item.pk[-2:], 16): item for item in found}
 
 
-def _sum(items: list[CounterItem]) -> Counts:
+def _sum(items: list[CounterRecord]) -> Counts:
     """Several counter items as one."""
+    numbers = map(sum, zip(*map(_numbers, items), strict=True))
     return Counts(
         rows=sum(item.rows for item in items),
-        by_status={status: sum(int(getattr(item, counter_of(status))) for item in items) for status in Status},
+        by_status=dict(zip(_STATUSES, numbers, strict=True)),
         total_size=sum(item.total_size for item in items),
-        phases=tuple(map(sum, zip(*(map(int, item.phases) for item in items if item.phases), strict=True))),
+        phases=tuple(map(sum, zip(*(item.phases for item in items if item.phases), strict=True))),
     )
+
+
+_STATUSES = tuple(Status)
+_numbers = attrgetter(*map(counter_of, Status))
+"""The number of rows in each status."""
 
 
 def read_begun(tenant: TenantId, plans: Iterable[Plan]) -> dict[str, int]:

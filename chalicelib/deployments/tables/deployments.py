@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +11,7 @@ from chalicelib.deployments.rules.deployment import CONFIGURATION, Deployment, P
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.tables import records
 from chalicelib.deployments.tables.items import (
     ActiveItem,
     ConfigurationItem,
@@ -29,6 +30,7 @@ from chalicelib.deployments.tables.items import (
     tenant_history,
 )
 from chalicelib.storage import due, keys
+from chalicelib.storage.records import Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,20 +40,22 @@ if TYPE_CHECKING:
     from pynamodb.expressions.update import Action
 
     from chalicelib.cursors import Cursor
+    from chalicelib.deployments.tables.records import DeploymentRecord
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
 _COMPUTED = {"id", "phases", "has_map"}
 """The fields of a plan that are not just the attribute of the same name."""
 _PLAIN = [field for field in Plan.__struct_fields__ if field not in _COMPUTED]
+_plain_of = attrgetter(*_PLAIN)
 
 
 # --- reads ----------------------------------------------------------------------------------------
 
 
-def of_item(item: DeploymentItem) -> Deployment:
+def of_item(item: DeploymentItem | DeploymentRecord) -> Deployment:
     """An item as a record."""
-    stored = {name: value for name in _PLAIN if (value := getattr(item, name)) is not None}
+    stored = {name: value for name, value in zip(_PLAIN, _plain_of(item), strict=True) if value is not None}
     phases = msgspec.convert(item.phases or [], tuple[Phase, ...])
     has_map = item.control_map is not None
     return Deployment(
@@ -77,9 +81,9 @@ def find(tenant: TenantId, deployment: str, *, recent: bool = False) -> Deployme
 
 
 def find_many(tenant: TenantId, deployments: Iterable[str]) -> dict[str, Deployment]:
-    """The deployments that exist, by id; 100 per round trip."""
+    """The deployments that exist, by id (eventually consistent); 100 per round trip."""
     wanted = [(deployment_pk(tenant, each), "DEPLOYMENT") for each in dict.fromkeys(deployments)]
-    found = map(of_item, DeploymentItem.batch_get(wanted))
+    found = map(of_item, records.deployments.find_many(records.table(), wanted, recent=True))
     return {each.id: each for each in found}
 
 
@@ -96,27 +100,24 @@ def beside(
     """The ``limit`` deployments of the list that follow the place of a cursor, or precede it, in the list's order."""
     # What precedes a place is read backwards from there.
     forward = newest_first == cursor.before
-    index = DeploymentItem.history_sk if is_open is None else DeploymentItem.state_sk
-    beyond = index > cursor.key if forward else index < cursor.key
-    found = list(islice(_by_sequence(tenant, beyond, is_open=is_open, forward=forward, limit=limit), limit))
+    beyond = Range(">" if forward else "<", cursor.key)
+    found = list(_by_sequence(tenant, beyond, is_open=is_open, forward=forward, limit=limit))
     return found[::-1] if cursor.before else found
 
 
 def after(tenant: TenantId, last: str | None) -> list[Deployment]:
     """A tenant's deployments after this place (None: all), oldest first."""
-    beyond = None if last is None else DeploymentItem.history_sk > last
+    beyond = None if last is None else Range(">", last)
     return list(_by_sequence(tenant, beyond, is_open=None, forward=True, limit=None))
 
 
 def _by_sequence(
-    tenant: TenantId, beyond: Condition | None, *, is_open: bool | None, forward: bool, limit: int | None
+    tenant: TenantId, within: Range | None, *, is_open: bool | None, forward: bool, limit: int | None
 ) -> Iterator[Deployment]:
-    if is_open is None:
-        items = DeploymentItem.history.query(tenant_history(tenant), beyond, scan_index_forward=forward, limit=limit)
-    else:
-        state = deployment_state(tenant, is_open=is_open)
-        items = DeploymentItem.state.query(state, beyond, scan_index_forward=forward, limit=limit)
-    return map(of_item, items)
+    partition = tenant_history(tenant) if is_open is None else deployment_state(tenant, is_open=is_open)
+    index = "history" if is_open is None else "state"
+    found = records.deployments.query(records.table(), partition, within, index=index, forward=forward, limit=limit)
+    return map(of_item, found)
 
 
 def place(plan: Plan) -> str:

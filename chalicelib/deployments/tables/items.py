@@ -296,9 +296,14 @@ def active_ref(tenant: TenantId, lock: str) -> ActiveItem:
     return ActiveItem(keys.partition(tenant, "X", lock), "ACTIVE")
 
 
+def counts_key(tenant: TenantId) -> tuple[str, str]:
+    """The key of the tenant's totals."""
+    return keys.partition(tenant), "COUNTS"
+
+
 def counts_ref(tenant: TenantId) -> CountsItem:
     """The tenant's totals, as the key of an update."""
-    return CountsItem(keys.partition(tenant), "COUNTS")
+    return CountsItem(*counts_key(tenant))
 
 
 def tenant_history(tenant: TenantId) -> str:

@@ -122,15 +122,15 @@ def list_deployments(  # the parts of a page
 
 def _page(tenant: TenantId, wanted: Wanted, start: int, stop: int, cursor: Cursor | None) -> Listed[Shown]:
     """A page of a list for which the index alone suffices."""
-    total, opened = deployments.read_totals(tenant)
     is_open, newest_first = wanted.is_open, wanted.newest_first
     if cursor is not None:
         page = deployments.beside(tenant, cursor, is_open=is_open, newest_first=newest_first, limit=stop - start)
     else:
         found = deployments.of_tenant(tenant, is_open=is_open, newest_first=newest_first, limit=stop)
         page = list(islice(found, start, stop))
+    rows, (total, opened) = showing.show_with_totals(tenant, page)
     return Listed(
-        rows=showing.show_all(tenant, page, recent=True),
+        rows=rows,
         total=total if is_open is None else total - opened,
         ends=(deployments.place(page[0].plan), deployments.place(page[-1].plan)) if page else None,
     )

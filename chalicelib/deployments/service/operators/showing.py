@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.deployment import Deployment
     from chalicelib.deployments.rules.row import Row
+    from chalicelib.deployments.rules.statistics import Counts
     from chalicelib.deployments.shapes import Deployment as Shown
     from chalicelib.deployments.shapes import DeploymentDevice
     from chalicelib.storage.keys import TenantId
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
 
 def show_all(tenant: TenantId, found: Sequence[Deployment], *, recent: bool = False) -> list[Shown]:
     """Deployments; ``recent`` is for lists, whose index is eventually consistent anyway."""
-    counts = sums.read(tenant, found, recent=recent)
+    return _show(tenant, found, sums.read(tenant, found, recent=recent))
+
+
+def show_with_totals(tenant: TenantId, found: Sequence[Deployment]) -> tuple[list[Shown], tuple[int, int]]:
+    """Deployments of a list, and the numbers of the tenant's deployments, all and unfinished ones."""
+    counts, totals = sums.read_with_totals(tenant, found)
+    return _show(tenant, found, counts), totals
+
+
+def _show(tenant: TenantId, found: Sequence[Deployment], counts: Mapping[str, Counts]) -> list[Shown]:
     configurations = deployments.read_configurations(tenant, found)
     now = clock.now()
     return [views.show(each, counts[each.id], configurations.get(each.id), now) for each in found]

@@ -13,9 +13,9 @@ from chalicelib.deployments.rules.statistics import NONE, Counts
 from chalicelib.deployments.tables import counters, deployments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from chalicelib.deployments.rules.deployment import Deployment
+    from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.storage.keys import TenantId
 
 
@@ -25,10 +25,24 @@ def read(tenant: TenantId, found: Iterable[Deployment], *, recent: bool = False)
     100 counter items per round trip.
     """
     given = list(found)
-    unknown = [each for each in given if each.sums is None]
-    counts = counters.read(tenant, (each.plan for each in unknown), recent=recent)
-    for each in unknown:
-        if each.plan.parts and each.is_settled:
+    counts = counters.read(tenant, _unknown(given), recent=recent)
+    return _completed(tenant, given, counts)
+
+
+def read_with_totals(tenant: TenantId, found: Iterable[Deployment]) -> tuple[dict[str, Counts], tuple[int, int]]:
+    """As :func:`read` with ``recent``, and the numbers of the tenant's deployments, all and unfinished ones."""
+    given = list(found)
+    counts, totals = counters.read_with_totals(tenant, _unknown(given))
+    return _completed(tenant, given, counts), totals
+
+
+def _unknown(given: Iterable[Deployment]) -> list[Plan]:
+    return [each.plan for each in given if each.sums is None]
+
+
+def _completed(tenant: TenantId, given: list[Deployment], counts: Mapping[str, Counts]) -> dict[str, Counts]:
+    for each in given:
+        if each.sums is None and each.plan.parts and each.is_settled:
             _keep(tenant, each.id)
     return {each.id: counts.get(each.id, NONE) if each.sums is None else each.sums for each in given}
 
