@@ -77,7 +77,7 @@ class Handlers:
         self._wait = wait
         self._pace = Pace(threads)
         self.devices, self.users = Line(), Line()
-        self._lines = deque((self.users, self.devices))
+        self._lines = deque((self.devices, self.users))
         self._running = 0
         self._lock = threading.Lock()  # for the lines and the number of running calls
 
@@ -96,16 +96,17 @@ class Handlers:
             GoneError: the client did not wait for it. It was not run.
             TimeoutError: it takes longer than a handler may. It goes on, as on Lambda, and keeps its thread.
         """
-        expected = self._pace.wait(self._ahead_in(line))
-        if expected > MARGIN * self._wait:
-            raise BusyError(self._pace.appointment(expected))
         call = Call(work)
         with self._lock:
-            line.append(call)
-            must_wait = self._running + self.waiting > self._threads
-        # A thread that becomes free takes the next call by itself: the event loop may be busy with connections.
-        self._pool.submit(self._run_next)
-        if must_wait:
+            is_free = self._running < self._threads
+            if is_free:
+                self._running += 1
+            else:
+                self._require_patience(line)
+                line.append(call)
+        if is_free:
+            self._pool.submit(self._work_off, call)
+        else:
             await self._turn(line, call, gone)
         async with asyncio.timeout(self._seconds):
             # Shielded, because nobody can cancel a call that has begun.
@@ -116,11 +117,13 @@ class Handlers:
         """Accept no further calls."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ahead_in(self, line: Line) -> int:
-        """How many waiting calls begin before one that comes to a line now."""
+    def _require_patience(self, line: Line) -> None:
+        """Raise ``BusyError`` if a call that comes to a line now would have to wait too long."""
+        own = len(line) + 1
         others = self.waiting - len(line)
-        free = self._threads - self._running
-        return max(0, len(line) + min(len(line) + 1, others) + 1 - free)
+        expected = self._pace.wait(own + min(own, others))
+        if expected > MARGIN * self._wait:
+            raise BusyError(self._pace.appointment(expected))
 
     async def _turn(self, line: Line, call: Call, gone: Callable[[], Awaitable[Any]]) -> None:
         """Wait until a thread has taken a call."""
@@ -144,21 +147,26 @@ class Handlers:
                 return False
         return True
 
-    def _run_next(self) -> None:
-        """Run the next call, from each line in turn. Runs in a thread, once for each call."""
-        with self._lock:
-            self._lines.rotate(-1)
-            line = self._lines[-1] or self._lines[0]
-            if not line:
-                return  # that call was withdrawn
-            call = line.popleft()
-            self._running += 1
-        begun = time.monotonic()
-        make_known = call.run()
-        with self._lock:  # before the outcome is known: then a thread is free for the same client's next call
-            self._running -= 1
-            self._pace.note(time.monotonic() - begun)
-        make_known()
+    def _work_off(self, call: Call | None) -> None:
+        """Run a call and then those that wait, until none does. Runs in a thread.
+
+        The thread takes the next call by itself, because the event loop may be busy with new connections.
+        """
+        while call:
+            begun = time.monotonic()
+            make_known = call.run()
+            with self._lock:
+                self._pace.note(time.monotonic() - begun)
+                call = self._next()
+                if call is None:
+                    self._running -= 1  # before the outcome is known, so that the same client finds a thread free
+            make_known()
+
+    def _next(self) -> Call | None:
+        """Take the next call, from each line in turn; None if none waits."""
+        self._lines.rotate(-1)
+        line = self._lines[-1] or self._lines[0]
+        return line.popleft() if line else None
 
 
 class Pace:

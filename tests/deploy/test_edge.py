@@ -17,6 +17,7 @@ import pytest
 
 from app import app
 from chalicelib.http.identity import Auth
+from infra.deploy.definition import gateway_responses
 from infra.local import environment
 from infra.local.engine.process import Engine
 from infra.local.template import read
@@ -141,6 +142,23 @@ def test_the_firewall_of_the_api_has_the_rules_of_the_edge() -> None:
     assert api["Rules"] == EDGE["Firewall"]["Properties"]["Rules"]
     assert api["Scope"] == "REGIONAL"
     assert api["VisibilityConfig"]["SampledRequestsEnabled"] is False
+
+
+def test_whoever_is_refused_for_load_is_told_when_to_come_back() -> None:
+    """``docs/aws.md``, when a whole fleet calls at once."""
+    throttled = gateway_responses()["THROTTLED"]
+    refusals = [
+        rule["Action"]["Block"]["CustomResponse"]
+        for rule in EDGE["Firewall"]["Properties"]["Rules"]
+        if "RateBasedStatement" in rule["Statement"]
+    ]
+
+    assert throttled["statusCode"] == "429"
+    assert throttled["responseParameters"]["gatewayresponse.header.Retry-After"] == "'5'"
+    assert {each["ResponseCode"] for each in refusals} == {429}
+    for each in refusals:
+        [seconds] = [header["Value"] for header in each["ResponseHeaders"] if header["Name"] == "Retry-After"]
+        assert int(seconds) >= 1
 
 
 def test_backups_cover_this_stage_outlive_their_stack_and_can_be_copied() -> None:
