@@ -18,7 +18,7 @@ from chalicelib.devauth import service as devauth
 from chalicelib.deviceconfig import service as deviceconfig
 from chalicelib.deviceconnect.service import erasure as deviceconnect
 from chalicelib.devicemonitor import service as devicemonitor
-from chalicelib.fleet import control, membership
+from chalicelib.fleet import control_items, membership
 from chalicelib.integrations.service import erasure as integrations
 from chalicelib.inventory import service as inventory
 from chalicelib.roles import service as roles
@@ -48,5 +48,5 @@ def steps() -> tuple[Step, ...]:
         roles.erase,
         auditlogs.erase,
         lambda tenant: s3.erase(s3.key(tenant, "")),
-        control.erase,
+        control_items.erase,
     )

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from chalicelib.fleet import control, membership, parts, places
+from chalicelib.fleet import control, control_items, membership, parts, places
 from chalicelib.fleet.head import ACCEPTED
 from chalicelib.fleet.tables import CountItem
 from chalicelib.storage import erasing, keys
@@ -39,7 +39,7 @@ def change(tx: Transaction, tenant: TenantId, device_id: str, by: Mapping[Place,
         _change_part(tx, tenant, places.part_ref(tenant, parts.part_of(device_id, count)), by, known)
         return
     if known.devices != UNLIMITED and any(status == ACCEPTED and number > 0 for (status, _), number in by.items()):
-        control.require_limits(tx, tenant, known.devices)
+        control_items.require_limits(tx, tenant, known.devices)
     for (status, tier), number in by.items():
         if status == ACCEPTED:
             limit = known.devices.of(tier)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib import clock
-from chalicelib.fleet import control, schema
+from chalicelib.fleet import control, control_items, schema
 from chalicelib.fleet.parts import LARGE, LARGE_FROM
 from chalicelib.observability import logger
 
@@ -25,7 +25,7 @@ def consider(tenant: TenantId, devices: int) -> bool:
         return False
     if not is_known_everywhere():
         return False
-    done = control.divide(tenant, LARGE, clock.now() + _NOTICE)
+    done = control_items.divide(tenant, LARGE, clock.now() + _NOTICE)
     if done:
         logger.info("tenant became large", extra={"tenant": tenant, "devices": devices})
     return done

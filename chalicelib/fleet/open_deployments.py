@@ -8,24 +8,21 @@ and processes read these only after a change.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from chalicelib.cache import Store
-from chalicelib.fleet import schema
-from chalicelib.fleet.tables import ControlItem, OpenPageItem
 from chalicelib.storage import keys
+from chalicelib.storage.records import Range, Reader
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
-    from chalicelib.storage.transactions import Transaction
 
 RECENT: Final = 16
 """The maximum number of deployments in the control item, and in a page. Both then remain below 1 KB."""
-_PREFIX: Final = "OPEN"
-_VERSION: Final = 4
-"""The version of the stored data from which all code that may run knows pages."""
+PREFIX: Final = "OPEN"
+"""The beginning of the sort keys of pages."""
 _KNOWN: Final = 100_000
 """The number of deployments of all tenants together that a process remembers."""
 
@@ -46,12 +43,26 @@ class Opened(msgspec.Struct, frozen=True):
 _known: Store[TenantId, Opened] = Store(_KNOWN, weigh=lambda opened: 1 + len(opened.all))
 
 
-def read(tenant: TenantId, item: ControlItem) -> Opened:
+class OpenRecord(msgspec.Struct, frozen=True):
+    """What an item stores of open deployments; ``fleet.tables`` describes the attributes."""
+
+    pk: str
+    sk: str
+    open: dict[str, int] = {}
+    newest: int | None = None
+    paged: int | None = None
+    pages: int | None = None
+
+
+_reader = Reader(OpenRecord)
+
+
+def read(tenant: TenantId, item: OpenRecord) -> Opened:
     """The open deployments, by a control item that was just read; pages are read only if they have changed.
 
     Without a change the result is the same object as before.
     """
-    known, recent, revision = _known.get(tenant), recent_of(item), item.pages or 0
+    known, recent, revision = _known.get(tenant), item.open, item.pages or 0
     if known is not None and known.recent == recent and known.revision == revision:
         return known
     pages: Mapping[str, Mapping[str, int]] = {}
@@ -69,55 +80,6 @@ def last_read(tenant: TenantId) -> Opened | None:
     return _known.get(tenant)
 
 
-def recent_of(item: ControlItem) -> dict[str, int]:
-    """The open deployments in a control item."""
-    return _numbers(item.open)
-
-
 def _read_pages(tenant: TenantId) -> dict[str, dict[str, int]]:
-    stored = OpenPageItem.query(keys.partition(tenant), OpenPageItem.sk.startswith(f"{_PREFIX}#"), consistent_read=True)
-    return {page.sk: _numbers(page.open) for page in stored}
-
-
-def _numbers(stored: Any) -> dict[str, int]:
-    return {deployment: int(sequence) for deployment, sequence in stored.as_dict().items()}
-
-
-def add(tx: Transaction, ref: ControlItem, recent: Mapping[str, int], deployment: str, sequence: int) -> None:
-    """Add a deployment to the control item; if that is full, move the oldest ones to a new page.
-
-    Fails with label ``control`` if the moved ones are no longer there, or one with a higher sequence number was added.
-    """
-    actions = [ControlItem.open[deployment].set(sequence), ControlItem.newest.set(sequence)]
-    # Who has seen a number has seen all lower ones too.
-    condition = ControlItem.pk.exists() & (ControlItem.newest.does_not_exist() | (ControlItem.newest < sequence))
-    if len(recent) >= RECENT and schema.is_at_least(_VERSION):
-        moved = dict(sorted(recent.items(), key=lambda each: each[1])[:RECENT])
-        page = OpenPageItem(ref.pk, keys.sort(_PREFIX, keys.number(min(moved.values()))), open=moved, n=len(moved))
-        tx.put(page, OpenPageItem.pk.does_not_exist(), label="page")
-        actions += [ControlItem.pages.add(1), ControlItem.paged.add(len(moved))]
-        for each in moved:
-            actions.append(ControlItem.open[each].remove())
-            condition &= ControlItem.open[each].exists()
-    tx.update(ref, actions, condition, label="control")
-
-
-def remove(tx: Transaction, ref: ControlItem, opened: Opened | None, deployment: str) -> None:
-    """Remove a deployment from the control item or from its page.
-
-    A condition fails if it is not where ``opened`` says (by default in the control item).
-    """
-    place = next((sk for sk, page in opened.pages.items() if deployment in page), None) if opened is not None else None
-    if opened is None or place is None:
-        is_there = ControlItem.open[deployment].exists()
-        has_no_pages = ControlItem.paged.does_not_exist() | (ControlItem.paged == 0)
-        actions = [ControlItem.open[deployment].remove()]
-        tx.update(ref, actions, ControlItem.pk.exists() & (is_there | has_no_pages), label="control")
-        return
-    page, is_there = OpenPageItem(ref.pk, place), OpenPageItem.open[deployment].exists()
-    if len(opened.pages[place]) == 1:
-        tx.delete(page, is_there & (OpenPageItem.n == 1), label="page")
-    else:
-        actions = [OpenPageItem.open[deployment].remove(), OpenPageItem.n.add(-1)]
-        tx.update(page, actions, is_there & (OpenPageItem.n > 1), label="page")
-    tx.update(ref, [ControlItem.pages.add(1), ControlItem.paged.add(-1)], ControlItem.pk.exists(), label="control")
+    found = _reader.query(keys.table("fleet"), keys.partition(tenant), Range("begins", f"{PREFIX}#"))
+    return {page.sk: page.open for page in found}

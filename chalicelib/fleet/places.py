@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import Unavailable
-from chalicelib.fleet import control, parts
+from chalicelib.fleet import control, control_items, parts
 from chalicelib.fleet.head import ACCEPTED
 from chalicelib.fleet.tables import CountItem
 from chalicelib.storage import keys
@@ -121,7 +121,7 @@ class Acceptance:
         known = control.get(self._tenant, fresh=True)
         limit = known.devices.of(self._tier)
         block = self._block(known, limit)
-        control.require_terms(tx, self._tenant, known.terms)
+        control_items.require_terms(tx, self._tenant, known.terms)
         tx.update(
             accepted_ref(self._tenant, self._tier),
             [CountItem.n.add(block), CountItem.given.add(block)],

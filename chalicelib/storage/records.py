@@ -29,6 +29,7 @@ _READ: Final[dict[object, tuple[str, Callable[[Any], Any] | None]]] = {
     bool: ("BOOL", None),
     datetime | None: ("N", to_time),
     bytes | None: ("B", None),
+    dict[str, int]: ("M", lambda named: {name: int(each["N"]) for name, each in named.items()}),
     list[int] | None: ("L", lambda numbers: [int(each["N"]) for each in numbers]),
     # A blob (``base.BlobAttribute``).
     Any: ("B", to_document),

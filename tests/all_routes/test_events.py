@@ -17,7 +17,7 @@ import pytest
 from chalicelib import limits
 from chalicelib.aws import queues
 from chalicelib.aws.queues import Queue
-from chalicelib.fleet import control, parts
+from chalicelib.fleet import control, control_items, parts
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.tenantadm import service as tenants
 from infra.manage import contents
@@ -79,7 +79,7 @@ def fill_all_queues(mine: Tenant) -> None:
     start = "/api/management/v1/useradm/auth/password-reset/start"
     assert mine.world.http.post(start, json={"email": mine.email}).status_code == 202
     queues.send(Queue.SNAPSHOTS, queues.Snapshot(mine.tenant))
-    control.ref(mine.tenant).update([ControlItem.parts.set(parts.LARGE)])
+    control_items.ref(mine.tenant).update([ControlItem.parts.set(parts.LARGE)])
     control.forget(mine.tenant)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(limits, "UNDIVIDED_DEVICES", 0)

@@ -10,7 +10,7 @@ from chalicelib.deployments.rules.deployment import Deployment, Plan
 from chalicelib.deployments.rules.row import Row
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.tables import counters, deployments, rows
-from chalicelib.fleet import control
+from chalicelib.fleet import control_items
 from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def plans(
                 id=str(uuid.uuid4()),
                 name=f"rollout {at}",
                 artifact_name="release",
-                sequence=control.next_sequence(tenant),
+                sequence=control_items.next_sequence(tenant),
                 created=START + timedelta(minutes=at),
                 size=shards,
                 shards=shards,

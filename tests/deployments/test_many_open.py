@@ -13,7 +13,7 @@ from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import plans
 from chalicelib.deployments.service.devices.serving import _Poll
 from chalicelib.deployments.tables import deployments
-from chalicelib.fleet import control
+from chalicelib.fleet import control, control_items
 from chalicelib.storage.transactions import Transaction
 from tests.deployments.test_dynamic import deploy, save_filter, tag
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
@@ -36,13 +36,13 @@ def open_more(tenant: TenantId, like: str, upto: int) -> list[str]:
     made = []
     for _ in range(upto - len(control.get(tenant, fresh=True).open)):
         new = str(uuid.uuid4())
-        plan = replace(found.plan, id=new, lock=new, sequence=control.next_sequence(tenant))
+        plan = replace(found.plan, id=new, lock=new, sequence=control_items.next_sequence(tenant))
         tx = Transaction()
         deployments.create(tx, tenant, replace(found, plan=plan), complete=0, due_at=None)
         if not plan.dynamic:
             targets = Targets.of(str(uuid.uuid4()) for _ in range(12))
             deployments.put_targets(tx, tenant, new, targets.to_bytes())
-        control.open_deployment(tx, tenant, new, plan.sequence)
+        control_items.open_deployment(tx, tenant, new, plan.sequence)
         tx.commit()
         made.append(new)
     control.forget(tenant)
@@ -174,11 +174,11 @@ def test_a_device_without_history_is_matched_again(world: World, tenant, warm) -
 def test_one_that_comes_late_does_not_get_a_lower_number(world: World, tenant) -> None:
     """Filter matches are stored up to a number, and a device that has finished a newer deployment gets no older one."""
     world.upload("two")
-    early = control.next_sequence(tenant.id)
+    early = control_items.next_sequence(tenant.id)
     to_strangers(world)
 
     tx = Transaction()
-    control.open_deployment(tx, tenant.id, "late", early)
+    control_items.open_deployment(tx, tenant.id, "late", early)
 
     assert not tx.try_commit()
     assert "late" not in control.get(tenant.id, fresh=True).open

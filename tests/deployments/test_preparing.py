@@ -14,7 +14,7 @@ from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.service import preparing as asking
 from chalicelib.deployments.service.workers import preparing
 from chalicelib.deployments.tables import deployments
-from chalicelib.fleet import control, parts
+from chalicelib.fleet import control, control_items, parts
 from chalicelib.fleet.tables import ControlItem
 from tests.deployments.test_crashes import consistent
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def fleet(world: World, tenant: Tenant, moment: Clock, monkeypatch: pytest.MonkeyPatch) -> list[Device]:
     """Four devices of a large tenant, whose deployments to three devices and more are large."""
-    control.ref(tenant.id).update([ControlItem.parts.set(parts.LARGE)])
+    control_items.ref(tenant.id).update([ControlItem.parts.set(parts.LARGE)])
     control.forget(tenant.id)
     monkeypatch.setattr(limits, "UNDIVIDED_DEVICES", 2)
     world.upload("two")

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits
-from chalicelib.fleet import control, growth, parts
+from chalicelib.fleet import control, control_items, growth, parts
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory import service as inventory
 from chalicelib.inventory.rules.matching import Query
@@ -35,7 +35,7 @@ def tenant(server) -> Iterator[Tenant]:
     """A tenant for which ``manage migrate`` in later tests has nothing to wait for."""
     made = tenantadm.create_tenant("Acme")
     yield made
-    control.ref(made.id).update([ControlItem.parts_from.remove()])
+    control_items.ref(made.id).update([ControlItem.parts_from.remove()])
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import time_machine
 from chalicelib import clock, limits
 from chalicelib.devauth import service as devauth
 from chalicelib.devauth.tables import DeviceItem
-from chalicelib.fleet import control, lists, parts
+from chalicelib.fleet import control, control_items, lists, parts
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory import service as inventory
 from chalicelib.inventory.rules.matching import Query, SortKey
@@ -92,7 +92,7 @@ def test_a_list_with_few_devices_reads_more_parts_each_time(http, tenant, warm) 
 
 
 def test_parts_with_many_devices_are_read_one_by_one(http, tenant, warm, monkeypatch) -> None:
-    control.ref(tenant.id).update([ControlItem.parts.set(4)])
+    control_items.ref(tenant.id).update([ControlItem.parts.set(4)])
     control.forget(tenant.id)
     ids = sorted(accepted(http, tenant, 6))
     monkeypatch.setattr(lists, "_MANY", -1)
@@ -164,12 +164,12 @@ def test_what_a_search_reads(http, tenant, warm) -> None:
 
 def test_nothing_is_stored_in_parts_before_all_processes_read_them(api, http, tenant) -> None:
     later = clock.now() + timedelta(minutes=1)
-    control.ref(tenant.id).update([ControlItem.parts.set(parts.LARGE), ControlItem.parts_from.set(later)])
+    control_items.ref(tenant.id).update([ControlItem.parts.set(parts.LARGE), ControlItem.parts_from.set(later)])
     control.forget(tenant.id)
     ids = accepted(http, tenant, 2)
     assert listed(tenant.id) == sorted(ids)
 
-    control.ref(tenant.id).update([ControlItem.parts.remove()])  # a process that does not know of the parts yet
+    control_items.ref(tenant.id).update([ControlItem.parts.remove()])  # a process that does not know of the parts yet
     control.forget(tenant.id)
 
     assert listed(tenant.id) == sorted(ids)

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import cache, limits
 from chalicelib.errors import Unprocessable
-from chalicelib.fleet import control, open_deployments, schema
+from chalicelib.fleet import control, control_items, open_deployments, schema
 from chalicelib.fleet.open_deployments import RECENT
 from chalicelib.fleet.tables import OpenPageItem
 from chalicelib.storage import connection, keys
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 def add(tenant: TenantId, deployment: str) -> None:
     while True:
         tx = Transaction()
-        control.open_deployment(tx, tenant, deployment, control.next_sequence(tenant))
+        control_items.open_deployment(tx, tenant, deployment, control_items.next_sequence(tenant))
         if tx.try_commit():
             break
 
 
 def end(tenant: TenantId, deployment: str) -> None:
     tx = Transaction()
-    control.close_deployment(tx, tenant, deployment)
+    control_items.close_deployment(tx, tenant, deployment)
     tx.commit()
 
 
@@ -53,7 +53,7 @@ def pages(tenant: TenantId) -> list[dict[str, int]]:
     found = OpenPageItem.query(keys.partition(tenant), OpenPageItem.sk.startswith("OPEN#"), consistent_read=True)
     stored = [(page.n, page.open.as_dict()) for page in found]
     assert all(n == len(inside) > 0 for n, inside in stored)
-    item = control.ref(tenant).fetch()
+    item = control_items.ref(tenant).fetch()
     assert item is not None
     assert sum(n for n, _ in stored) == (item.paged or 0)
     return [inside for _, inside in stored]
@@ -179,7 +179,7 @@ def test_ending_one_that_is_not_there_changes_nothing(tenant: Tenant) -> None:
 def test_there_are_no_pages_before_the_migration(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code of the previous version, which does not know pages, may still run."""
     with monkeypatch.context() as patch:
-        patch.setattr(open_deployments, "_VERSION", migrations.CURRENT + 1)
+        patch.setattr(control_items, "_PAGES_KNOWN", migrations.CURRENT + 1)
         added = fill(tenant.id, 2 * RECENT + 3)
         assert (pages(tenant.id), now_open(tenant.id)) == ([], added)
     cache.forget_all()
@@ -195,7 +195,7 @@ def test_there_are_no_pages_before_the_migration(tenant: Tenant, monkeypatch: py
 
 
 def test_the_migration_knows_the_same_number() -> None:
-    assert (v4.RECENT, open_deployments._VERSION) == (RECENT, 4)
+    assert (v4.RECENT, control_items._PAGES_KNOWN) == (RECENT, 4)
 
 
 def test_the_version_is_read_until_it_is_high_enough(server, monkeypatch: pytest.MonkeyPatch) -> None:

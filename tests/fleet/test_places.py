@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.fleet import control, counts, places
+from chalicelib.fleet import control, control_items, counts, places
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 from chalicelib.tenantadm import service as tenantadm
@@ -38,7 +38,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def grow(tenant: TenantId) -> None:
-    control.ref(tenant).update([ControlItem.parts.set(PARTS)])
+    control_items.ref(tenant).update([ControlItem.parts.set(PARTS)])
     control.forget(tenant)
 
 

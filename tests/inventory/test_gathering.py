@@ -11,7 +11,7 @@ import time_machine
 from msgspec.structs import replace
 
 from chalicelib import clock, limits
-from chalicelib.fleet import control, growth, parts
+from chalicelib.fleet import control, control_items, growth, parts
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory import service
 from chalicelib.inventory.rules.matching import Predicate, Query
@@ -50,7 +50,7 @@ def time() -> Iterator[Any]:
 @pytest.fixture
 def old(tenant: Tenant) -> Tenant:
     """A tenant from before rows were stored in one partition."""
-    control.ref(tenant.id).update([ControlItem.changes_from.remove()])
+    control_items.ref(tenant.id).update([ControlItem.changes_from.remove()])
     control.forget(tenant.id)
     return tenant
 
@@ -134,7 +134,7 @@ def test_a_tenant_that_became_large_keeps_its_copy_up_to_date(tenant):
     some = fill(tenant.id, 3)
     build(tenant.id)
     unaware = control.get(tenant.id)
-    control.divide(tenant.id, parts.LARGE, clock.now() + timedelta(minutes=1))
+    control_items.divide(tenant.id, parts.LARGE, clock.now() + timedelta(minutes=1))
     report(tenant.id, some[1], state="new")
     for _ in range(2):
         assert found(tenant.id, "state", "new") == [some[1]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.fleet import control, counts
+from chalicelib.fleet import control_items, counts
 from tests.large.growing import grow
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _PARTS = 4
 @pytest.fixture(autouse=True, params=["from the start", "later"])
 def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make all tenants of the test large, from the start or after a few changes of their counts."""
-    create, change, seen = control.create, counts.change, Counter[str]()
+    create, change, seen = control_items.create, counts.change, Counter[str]()
 
     def created(tx: Any, tenant: TenantId, item: Any, **more: Any) -> None:
         item.parts = _PARTS
@@ -36,4 +36,4 @@ def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     if request.param == "later":
         monkeypatch.setattr(counts, "change", changed)
     else:
-        monkeypatch.setattr(control, "create", created)
+        monkeypatch.setattr(control_items, "create", created)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.fleet import control, parts
+from chalicelib.fleet import control, control_items, parts
 from chalicelib.fleet.tables import ControlItem
 
 if TYPE_CHECKING:
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 def grow(tenant: TenantId, count: int = parts.LARGE) -> None:
     """Make a tenant large; ``count``: its number of parts."""
-    control.ref(tenant).update([ControlItem.parts.set(count)])
+    control_items.ref(tenant).update([ControlItem.parts.set(count)])
     control.forget(tenant)

@@ -9,13 +9,15 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pynamodb.attributes import Attribute
+from pynamodb.attributes import Attribute, MapAttribute
 
 from chalicelib.deployments.tables.items import CounterItem, CountsItem, DeploymentItem
 from chalicelib.deployments.tables.records import CounterRecord, DeploymentRecord
 from chalicelib.devauth.tables import DeviceItem, DeviceRecord
+from chalicelib.fleet.control import ControlRecord
 from chalicelib.fleet.head import Head
-from chalicelib.fleet.tables import DeviceHead
+from chalicelib.fleet.open_deployments import OpenRecord
+from chalicelib.fleet.tables import ControlItem, DeviceHead, OpenPageItem
 from chalicelib.inventory.tables import changes
 from chalicelib.inventory.tables.changes import ChangeItem
 from chalicelib.inventory.tables.snapshots import CopyItem
@@ -26,13 +28,18 @@ from chalicelib.useradm.tables.tokens import AccessRecord, TokenItem
 from chalicelib.useradm.tables.users import UserItem
 from tests.support.probe import counted
 
-PAIRS: list[tuple[type[msgspec.Struct], type[Item]]] = [(Head, DeviceHead), (DeviceRecord, DeviceItem)]
+PAIRS: list[tuple[type[msgspec.Struct], type[Item]]] = [
+    (Head, DeviceHead),
+    (DeviceRecord, DeviceItem),
+    (ControlRecord, ControlItem),
+]
 """Each struct with its model."""
 PARTS: list[tuple[type[msgspec.Struct], list[type[Item]]]] = [
     (changes.Row, [changes.ChangeItem, CopyItem]),
     (AccessRecord, [TokenItem, UserItem]),
     (DeploymentRecord, [DeploymentItem]),
     (CounterRecord, [CounterItem, CountsItem]),
+    (OpenRecord, [ControlItem, OpenPageItem]),
 ]
 """Structs that contain some attributes of one or several models."""
 
@@ -46,6 +53,7 @@ VALUES = {
     "IntegerAttribute": integers,
     "BooleanAttribute": st.booleans(),
     "TimeAttribute": moments,
+    "MapAttribute": st.dictionaries(st.text(min_size=1), integers),
     "BlobAttribute": documents.filter(lambda document: document is not None),
     "BinaryAttribute": st.binary(min_size=1),
 }
@@ -78,10 +86,13 @@ def test_what_is_read_equals_what_the_model_reads(record: type[msgspec.Struct], 
     ours = Reader(record).of(item)
 
     theirs = model.from_raw_data(item) if hasattr(model, "from_raw_data") else model(**given)
-    for field in msgspec.structs.fields(record):
-        expected = getattr(theirs, field.name)
-        found = getattr(ours, field.name)
-        assert found == expected or (found == field.default and expected is None), field.name
+    defaults = record("", "")
+    for name in record.__struct_fields__:
+        expected = getattr(theirs, name)
+        if isinstance(expected, MapAttribute):
+            expected = expected.as_dict()
+        found = getattr(ours, name)
+        assert found == expected or (found == getattr(defaults, name) and not expected), name
 
 
 @pytest.mark.parametrize(("record", "models"), PARTS)

@@ -26,7 +26,7 @@ from chalicelib.deployments.tables.counters import Delta, Step
 from chalicelib.deployments.tables.heads import HeadChange
 from chalicelib.deployments.tables.items import number_of
 from chalicelib.errors import Unavailable
-from chalicelib.fleet import control
+from chalicelib.fleet import control, control_items
 from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -227,7 +227,7 @@ def close(
     if not plan.configures:
         artifacts.let_go(tx, tenant, plan.artifact_name)
     if not plan.on_heads:
-        control.close_deployment(tx, tenant, plan.id)
+        control_items.close_deployment(tx, tenant, plan.id)
     events.closed(tx, tenant, plan, aborted=aborted)
     tx.then(partial(count, Metric.DEPLOYMENTS_ABORTED if aborted else Metric.DEPLOYMENTS_FINISHED))
 

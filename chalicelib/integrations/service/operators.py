@@ -13,7 +13,7 @@ from chalicelib.auditlogs.service import Action, Object, ObjectType, record
 from chalicelib.aws import vault
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.features import Feature
-from chalicelib.fleet import control
+from chalicelib.fleet import control, control_items
 from chalicelib.integrations.rules import requests
 from chalicelib.integrations.rules.events import Scope
 from chalicelib.integrations.service.emitting import Wake
@@ -75,7 +75,7 @@ def create(tenant: TenantId, wanted: NewIntegration) -> str:
     new = Integration(integration, wanted.provider, http.url, secret, wanted.description, scopes)
     tx = Transaction()
     table.put_new(tx, tenant, new)
-    control.change_subscribers(tx, tenant, partial(_with, integration, scopes))
+    control_items.change_subscribers(tx, tenant, partial(_with, integration, scopes))
     record(tx, tenant, Action.CREATE, _object(new))
     try:
         tx.commit()
@@ -149,7 +149,7 @@ def delete(tenant: TenantId, integration: str) -> None:
     gone = get(tenant, integration)
     tx = Transaction()
     table.delete(tx, tenant, gone)
-    control.change_subscribers(tx, tenant, partial(_without, integration))
+    control_items.change_subscribers(tx, tenant, partial(_without, integration))
     record(tx, tenant, Action.DELETE, _object(gone))
     tx.then(Wake(tenant, integration))
     tx.commit()

@@ -9,7 +9,7 @@ from chalicelib import clock, features
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import NotFound
-from chalicelib.fleet import control, growth
+from chalicelib.fleet import control, control_items, growth
 from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tiers import Tier
@@ -40,17 +40,17 @@ def save(tx: Transaction, before: Tenant, after: Tenant) -> None:
     seen, sees = _control(before), _control(after)
     if seen.serialize() != sees.serialize():
         # Without the settings, which another module of this package changes.
-        control.change(tx, after.id, sees)
+        control_items.change(tx, after.id, sees)
 
 
 def create(tx: Transaction, tenant: Tenant) -> None:
     """Add a new tenant to a transaction."""
     tables.put(tx, tenant)
-    control.create(tx, tenant.id, _control(tenant), gathers_changes=growth.is_known_everywhere())
+    control_items.create(tx, tenant.id, _control(tenant), gathers_changes=growth.is_known_everywhere())
 
 
 def _control(tenant: Tenant) -> ControlItem:
-    item = control.ref(tenant.id)
+    item = control_items.ref(tenant.id)
     item.status = tenant.status
     item.plan, item.addons = tenant.plan, list(tenant.addons)
     item.trial = tenant.trial_expiration is not None

@@ -11,7 +11,7 @@ from chalicelib import settings
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import BadRequest, Forbidden, NotFound, PreconditionFailed
-from chalicelib.fleet import control
+from chalicelib.fleet import control, control_items
 from chalicelib.fleet.control import TenantSettings
 from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
@@ -94,7 +94,7 @@ def parsed(document: dict[str, Any]) -> TenantSettings:
 
 def _replace(tenant: TenantId, before: TenantSettings, after: TenantSettings) -> None:
     tx = Transaction()
-    control.save_settings(tx, tenant, before, after)
+    control_items.save_settings(tx, tenant, before, after)
     said = f"{msgspec.json.encode(before).decode()} -> {msgspec.json.encode(after).decode()}"
     auditlogs.record(tx, tenant, Action.UPDATE, Object(ObjectType.SETTINGS, tenant), change=said)
     try:

@@ -21,7 +21,7 @@ from chalicelib.deployments.service.changes import ATTEMPTS
 from chalicelib.deployments.tables import counters, deployments, heads
 from chalicelib.deployments.tables.items import NEVER, shard_of
 from chalicelib.errors import Conflict, Unavailable, Unprocessable
-from chalicelib.fleet import control, switches
+from chalicelib.fleet import control, control_items, switches
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.fleet.parts import part_of
 from chalicelib.fleet.switches import Switch
@@ -118,7 +118,7 @@ def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] |
     few = draft.preparing is None and len(draft.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
     plan = replace(
         draft.plan,
-        sequence=control.next_sequence(tenant),
+        sequence=control_items.next_sequence(tenant),
         on_heads=waiters is not None,
         packed=draft.targets.to_bytes() if few else None,
         shards=len(last),
@@ -134,7 +134,7 @@ def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] |
         # A counter item without devices is complete from the beginning.
         deployments.create(tx, tenant, replace(new, opened=opened), complete=last.count(-1), due_at=due_at)
         if waiters is None:
-            control.open_deployment(tx, tenant, plan.id, plan.sequence)
+            control_items.open_deployment(tx, tenant, plan.id, plan.sequence)
     if not few and not plan.in_bucket:
         deployments.put_targets(tx, tenant, plan.id, draft.targets.to_bytes())
     if not plan.parts:

@@ -23,7 +23,7 @@ from chalicelib.deployments.service import beginning, changes, opening, plans
 from chalicelib.deployments.service.changes import Lost, Withdrawn
 from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest
-from chalicelib.fleet import control, membership
+from chalicelib.fleet import control, control_items, membership
 from chalicelib.fleet.head import ACCEPTED
 from chalicelib.fleet.parts import part_of
 from chalicelib.observability import logger
@@ -106,11 +106,11 @@ def _open(tenant: TenantId, plan: Plan) -> bool:
         tx.commit()
         return False
     # Its number in the order of deployments is given now: a device that has finished a newer one would never get it.
-    plan = replace(plan, sequence=control.next_sequence(tenant))
+    plan = replace(plan, sequence=control_items.next_sequence(tenant))
     opened, due_at = opening.begin(tx, tenant, plan, now)
     complete = (plan.part_sizes or []).count(0)
     deployments.open_prepared(tx, tenant, plan, opened=opened, complete=complete, due_at=due_at)
-    control.open_deployment(tx, tenant, plan.id, plan.sequence)
+    control_items.open_deployment(tx, tenant, plan.id, plan.sequence)
     tx.commit()
     control.forget(tenant)
     return True

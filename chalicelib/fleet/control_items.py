@@ -1,0 +1,209 @@
+"""Changes of tenant control items, with pynamodb. Calls read them by ``fleet.control``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Final, cast
+
+from chalicelib import limits
+from chalicelib.errors import Unprocessable
+from chalicelib.fleet import control, open_deployments, schema
+from chalicelib.fleet.open_deployments import PREFIX, RECENT, Opened
+from chalicelib.fleet.tables import ControlItem, OpenPageItem, SequenceItem
+from chalicelib.storage import erasing, keys
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.fleet.control import TenantSettings
+    from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
+    from chalicelib.tiers import PerTier
+
+_PAGES_KNOWN: Final = 4
+"""The version of the stored data from which all code that may run knows pages of open deployments."""
+
+
+def ref(tenant: TenantId) -> ControlItem:
+    """A control item as the key of an update."""
+    return ControlItem(*control.key(tenant))
+
+
+def create(tx: Transaction, tenant: TenantId, item: ControlItem, *, gathers_changes: bool) -> None:
+    """Add the control item of a new tenant to its transaction.
+
+    ``gathers_changes``: whether all code that may run knows ``Control.changes_from``.
+    """
+    item.pk, item.sk = control.key(tenant)
+    if gathers_changes:
+        item.changes_from = control.ALWAYS
+    tx.put(item, ControlItem.pk.does_not_exist(), label="control")
+
+
+def change(tx: Transaction, tenant: TenantId, item: ControlItem) -> None:
+    """Change the attributes that ``tenantadm`` owns, in the transaction that changes the tenant."""
+    owned = (
+        ControlItem.status,
+        ControlItem.plan,
+        ControlItem.addons,
+        ControlItem.trial,
+        ControlItem.max_devices,
+        ControlItem.max_micro_devices,
+        ControlItem.max_system_devices,
+        ControlItem.storage_limit,
+    )
+    actions = [attribute.set(getattr(item, attribute.attr_name)) for attribute in owned]
+    tx.update(ref(tenant), [*actions, ControlItem.terms.add(1)], ControlItem.pk.exists(), label="control")
+
+
+def save_settings(tx: Transaction, tenant: TenantId, before: TenantSettings, after: TenantSettings) -> None:
+    """Replace the settings of a tenant; fails with label ``settings`` if they are no longer ``before``."""
+    same = ControlItem.settings == before
+    if before == control.TenantSettings():
+        same = same | ControlItem.settings.does_not_exist() | (ControlItem.settings == {})
+    condition = ControlItem.pk.exists() & same
+    tx.update(ref(tenant), [ControlItem.settings.set(after)], condition, label="settings")
+
+
+def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
+    """Make a transaction fail with label ``terms`` if the limits are different from these."""
+    same = (
+        (ControlItem.max_devices == limits.standard)
+        & (ControlItem.max_micro_devices == limits.micro)
+        & (ControlItem.max_system_devices == limits.system)
+    )
+    tx.check(ref(tenant), same, label="terms")
+
+
+def divide(tenant: TenantId, parts: int, since: datetime) -> bool:
+    """Divide a tenant into parts, in which processes store from ``since`` on; False if it is divided already."""
+    actions = [ControlItem.parts.set(parts), ControlItem.parts_from.set(since)]
+    try:
+        return ref(tenant).update_if(actions, ControlItem.pk.exists() & ControlItem.parts.does_not_exist())
+    finally:
+        control.forget(tenant)
+
+
+def gather_changes(tenant: TenantId, since: datetime) -> None:
+    """Let processes store the rows of changed devices in one partition from ``since`` on, unless that has begun."""
+    try:
+        unset = ControlItem.pk.exists() & ControlItem.changes_from.does_not_exist()
+        ref(tenant).update_if([ControlItem.changes_from.set(since)], unset)
+    finally:
+        control.forget(tenant)
+
+
+def require_terms(tx: Transaction, tenant: TenantId, terms: int) -> None:
+    """Make a transaction fail with label ``terms`` if status, plan or limits have changed since ``terms``."""
+    same = ControlItem.terms == terms
+    tx.check(ref(tenant), same if terms else same | ControlItem.terms.does_not_exist(), label="terms")
+
+
+def change_subscribers(
+    tx: Transaction, tenant: TenantId, change: Callable[[dict[str, list[str]]], dict[str, list[str]]]
+) -> None:
+    """Change which integrations receive which events; fails with label ``subscribers`` if that has changed meanwhile.
+
+    Processes with a cached control item use the old ones for up to ``settings.control_cache`` seconds.
+    """
+    item = ControlItem.get(*control.key(tenant), consistent_read=True)
+    revision = cast("float | None", item.subscribers_revision)
+    known = ControlItem.subscribers_revision
+    tx.update(
+        ref(tenant),
+        [ControlItem.subscribers.set(change(item.subscribers or {})), known.set(int(revision or 0) + 1)],
+        ControlItem.pk.exists() & (known.does_not_exist() if revision is None else known == revision),
+        label="subscribers",
+    )
+
+
+def next_sequence(tenant: TenantId) -> int:
+    """A number greater than all earlier ones. Gaps are allowed, so no transaction is needed."""
+    item = SequenceItem(keys.partition(tenant), "SEQUENCE")
+    item.update([SequenceItem.value.add(1)])
+    return item.value
+
+
+def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence: int) -> None:
+    """Add an unfinished deployment to those that polls consider.
+
+    Fails with label ``control`` or ``page`` if others were added or removed meanwhile; the sequence number must be a
+    new one then.
+
+    Raises:
+        Unprocessable: too many deployments are unfinished.
+    """
+    item = control.find(tenant)
+    recent = item.open if item is not None else {}
+    if len(recent) + ((item.paged or 0) if item is not None else 0) >= limits.OPEN_DEPLOYMENTS:
+        raise Unprocessable(
+            f"too many unfinished deployments (max: {limits.OPEN_DEPLOYMENTS}); abort some or let them finish"
+        )
+    _add(tx, ref(tenant), recent, deployment, sequence)
+
+
+def close_deployment(tx: Transaction, tenant: TenantId, deployment: str) -> None:
+    """Remove a deployment from those that polls consider, if it is there."""
+    attempts = count()
+
+    def remove(late: Transaction) -> None:
+        # What this process has read at some time is mostly still right. If not, a condition fails, and this runs again.
+        opened = open_deployments.last_read(tenant)
+        if next(attempts):
+            item = control.find(tenant)
+            opened = open_deployments.read(tenant, item) if item is not None else None
+            if opened is None or deployment not in opened.all:
+                late.check(ref(tenant), ControlItem.pk.exists(), label="control")
+                return
+        _remove(late, ref(tenant), opened, deployment)
+
+    tx.late(remove)
+
+
+def erase(tenant: TenantId) -> int:
+    """Erase the control item of a removed tenant, which refuses its calls; returns the number of items."""
+    try:
+        return erasing.partition(ControlItem, keys.partition(tenant))
+    finally:
+        control.forget(tenant)
+
+
+def _add(tx: Transaction, ref: ControlItem, recent: Mapping[str, int], deployment: str, sequence: int) -> None:
+    """Add a deployment to the control item; if that is full, move the oldest ones to a new page.
+
+    Fails with label ``control`` if the moved ones are no longer there, or one with a higher sequence number was added.
+    """
+    actions = [ControlItem.open[deployment].set(sequence), ControlItem.newest.set(sequence)]
+    # Who has seen a number has seen all lower ones too.
+    condition = ControlItem.pk.exists() & (ControlItem.newest.does_not_exist() | (ControlItem.newest < sequence))
+    if len(recent) >= RECENT and schema.is_at_least(_PAGES_KNOWN):
+        moved = dict(sorted(recent.items(), key=lambda each: each[1])[:RECENT])
+        page = OpenPageItem(ref.pk, keys.sort(PREFIX, keys.number(min(moved.values()))), open=moved, n=len(moved))
+        tx.put(page, OpenPageItem.pk.does_not_exist(), label="page")
+        actions += [ControlItem.pages.add(1), ControlItem.paged.add(len(moved))]
+        for each in moved:
+            actions.append(ControlItem.open[each].remove())
+            condition &= ControlItem.open[each].exists()
+    tx.update(ref, actions, condition, label="control")
+
+
+def _remove(tx: Transaction, ref: ControlItem, opened: Opened | None, deployment: str) -> None:
+    """Remove a deployment from the control item or from its page.
+
+    A condition fails if it is not where ``opened`` says (by default in the control item).
+    """
+    place = next((sk for sk, page in opened.pages.items() if deployment in page), None) if opened is not None else None
+    if opened is None or place is None:
+        is_there = ControlItem.open[deployment].exists()
+        has_no_pages = ControlItem.paged.does_not_exist() | (ControlItem.paged == 0)
+        actions = [ControlItem.open[deployment].remove()]
+        tx.update(ref, actions, ControlItem.pk.exists() & (is_there | has_no_pages), label="control")
+        return
+    page, is_there = OpenPageItem(ref.pk, place), OpenPageItem.open[deployment].exists()
+    if len(opened.pages[place]) == 1:
+        tx.delete(page, is_there & (OpenPageItem.n == 1), label="page")
+    else:
+        actions = [OpenPageItem.open[deployment].remove(), OpenPageItem.n.add(-1)]
+        tx.update(page, actions, is_there & (OpenPageItem.n > 1), label="page")
+    tx.update(ref, [ControlItem.pages.add(1), ControlItem.paged.add(-1)], ControlItem.pk.exists(), label="control")
