@@ -71,6 +71,19 @@ def test_searches_find_the_same_in_blocks_and_outside_of_them(api: httpx2.Client
     assert len(table.read(tenant.id, None)) == 2
 
 
+def test_a_process_makes_a_block_once(api: httpx2.Client, tenant) -> None:
+    plans(tenant.id, rules.SIZE + 20)
+    named(api, name="nothing")
+    with counted() as cost:
+        assert named(api, name="nothing") == []
+        assert named(api, name="49") == ["rollout 49"]
+    assert "BatchWriteItem" not in cost.calls
+    with counted() as first:
+        summaries._known.clear()
+        assert named(api, name="69") == ["rollout 69"]
+    assert "BatchWriteItem" not in first.calls
+
+
 def test_a_search_without_a_hit_costs_the_same_with_many_deployments(api: httpx2.Client, tenant) -> None:
     costs = []
     for number in (rules.SIZE + 7, 9 * rules.SIZE):

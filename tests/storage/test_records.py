@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pynamodb.attributes import Attribute, MapAttribute
 
-from chalicelib.deployments.tables.items import CounterItem, CountsItem, DeploymentItem
-from chalicelib.deployments.tables.records import CounterRecord, DeploymentRecord
+from chalicelib.deployments.tables.items import CounterItem, CountsItem, DeploymentItem, RowItem
+from chalicelib.deployments.tables.records import CounterRecord, DeploymentRecord, RowRecord
 from chalicelib.devauth.tables import DeviceItem, DeviceRecord
 from chalicelib.fleet.control import ControlRecord
 from chalicelib.fleet.head import Head
 from chalicelib.fleet.open_deployments import OpenRecord
 from chalicelib.fleet.tables import ControlItem, DeviceHead, OpenPageItem
-from chalicelib.inventory.tables import changes
+from chalicelib.inventory.tables import changes, devices
 from chalicelib.inventory.tables.changes import ChangeItem
 from chalicelib.inventory.tables.snapshots import CopyItem
 from chalicelib.storage import keys
@@ -28,10 +28,11 @@ from chalicelib.useradm.tables.tokens import AccessRecord, TokenItem
 from chalicelib.useradm.tables.users import UserItem
 from tests.support.probe import counted
 
-PAIRS: list[tuple[type[msgspec.Struct], type[Item]]] = [
-    (Head, DeviceHead),
-    (DeviceRecord, DeviceItem),
-    (ControlRecord, ControlItem),
+PAIRS: list[Any] = [
+    pytest.param(Head, DeviceHead, id="head"),
+    pytest.param(DeviceRecord, DeviceItem, id="devauth"),
+    pytest.param(devices.DeviceRecord, devices.DeviceItem, id="inventory"),
+    pytest.param(ControlRecord, ControlItem, id="control"),
 ]
 """Each struct with its model."""
 PARTS: list[tuple[type[msgspec.Struct], list[type[Item]]]] = [
@@ -40,6 +41,7 @@ PARTS: list[tuple[type[msgspec.Struct], list[type[Item]]]] = [
     (DeploymentRecord, [DeploymentItem]),
     (CounterRecord, [CounterItem, CountsItem]),
     (OpenRecord, [ControlItem, OpenPageItem]),
+    (RowRecord, [RowItem]),
 ]
 """Structs that contain some attributes of one or several models."""
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.deployment import Deployment
 
 SIZE: Final = 50
-"""Deployments of a block: it has less than 4 KB, which is what a read unit pays for. Stored data: it may change."""
+"""Deployments of a block: it has less than 4 KB, which a read unit pays for. It must not change: processes that make
+blocks at the same time have to make the same ones."""
 _SETTLED: Final = timedelta(hours=1)
 """Longer than any call takes. A number that was taken this long ago is visible, if the deployment was created."""
 

@@ -64,13 +64,13 @@ def read(tenant: TenantId, plans: Iterable[Plan], *, recent: bool = False) -> di
 
     With ``recent`` eventually consistent, for half the price.
     """
-    return _sums(records.counters.find_many(records.table(), _keys(tenant, plans), recent=recent))
+    return _sums(records.counters.find_many(table(), _keys(tenant, plans), recent=recent))
 
 
 def read_with_totals(tenant: TenantId, plans: Iterable[Plan]) -> tuple[dict[str, Counts], tuple[int, int]]:
     """As :func:`read` with ``recent``, and ``deployments.read_totals`` in the same round trip."""
     totals = counts_key(tenant)
-    found = records.counters.find_many(records.table(), [totals, *_keys(tenant, plans)], recent=True)
+    found = records.counters.find_many(table(), [totals, *_keys(tenant, plans)], recent=True)
     numbers = next(((each.total, each.open) for each in found if each.pk == totals[0]), (0, 0))
     return _sums(each for each in found if each.pk != totals[0]), numbers
 
@@ -95,7 +95,7 @@ def by_part(tenant: TenantId, plan: Plan) -> dict[int, Counts]:
 
 def _parts(tenant: TenantId, plan: Plan) -> dict[int, CounterRecord]:
     wanted = [counter_key(tenant, plan, part) for part in range(plan.parts)]
-    found = records.counters.find_many(records.table(), wanted)
+    found = records.counters.find_many(table(), wanted)
     return {int(item.pk[-2:], 16): item for item in found}
 
 

@@ -26,6 +26,7 @@ from chalicelib.deployments.tables.items import (
     deployment_pk,
     deployment_ref,
     deployment_state,
+    table,
     targets_ref,
     tenant_history,
 )
@@ -83,7 +84,7 @@ def find(tenant: TenantId, deployment: str, *, recent: bool = False) -> Deployme
 def find_many(tenant: TenantId, deployments: Iterable[str]) -> dict[str, Deployment]:
     """The deployments that exist, by id (eventually consistent); 100 per round trip."""
     wanted = [(deployment_pk(tenant, each), "DEPLOYMENT") for each in dict.fromkeys(deployments)]
-    found = map(of_item, records.deployments.find_many(records.table(), wanted, recent=True))
+    found = map(of_item, records.deployments.find_many(table(), wanted, recent=True))
     return {each.id: each for each in found}
 
 
@@ -116,7 +117,7 @@ def _by_sequence(
 ) -> Iterator[Deployment]:
     partition = tenant_history(tenant) if is_open is None else deployment_state(tenant, is_open=is_open)
     index = "history" if is_open is None else "state"
-    found = records.deployments.query(records.table(), partition, within, index=index, forward=forward, limit=limit)
+    found = records.deployments.query(table(), partition, within, index=index, forward=forward, limit=limit)
     return map(of_item, found)
 
 

@@ -1,4 +1,4 @@
-"""Deployments and counter items as lists read them. The structs have attributes of the models in ``tables.items``."""
+"""Deployments, counter items and rows as lists read them, with some attributes of the models in ``tables.items``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from chalicelib.deployments.rules.deployment import SOFTWARE
-from chalicelib.storage import keys
 from chalicelib.storage.records import Reader
 
 
@@ -80,10 +79,27 @@ class CounterRecord(msgspec.Struct, frozen=True):
     open: int = 0
 
 
+class RowRecord(msgspec.Struct, frozen=True):
+    """A ``RowItem``."""
+
+    pk: str
+    sk: str
+    due_sk: str | None = None
+    status: str = ""
+    sequence: int = 0
+    created: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    deleted: datetime | None = None
+    substate: str | None = None
+    log: bool = False
+    error: str | None = None
+    artifact: str | None = None
+    attempts: int = 1
+    phase: int | None = None
+    device_type: str | None = None
+
+
 deployments = Reader(DeploymentRecord)
 counters = Reader(CounterRecord)
-
-
-def table() -> str:
-    """The full name of the table."""
-    return keys.table("deployments")
+rows = Reader(RowRecord)

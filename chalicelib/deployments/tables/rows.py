@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib.deployments.rules.row import Edit, Row
 from chalicelib.deployments.rules.statuses import RANK, Status
+from chalicelib.deployments.tables import records
 from chalicelib.deployments.tables.items import (
     RowItem,
     deployment_of,
@@ -20,6 +20,7 @@ from chalicelib.deployments.tables.items import (
     table,
 )
 from chalicelib.storage import due, keys
+from chalicelib.storage.records import Range
 from chalicelib.storage.writes import Put, Update, number, text, time
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from chalicelib.cursors import Cursor
     from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.tables.records import RowRecord
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
@@ -39,7 +41,7 @@ _PLAIN = [field for field in Row.__struct_fields__ if field not in _COMPUTED]
 # --- reads ----------------------------------------------------------------------------------------
 
 
-def of_item(item: RowItem) -> Row:
+def of_item(item: RowItem | RowRecord) -> Row:
     """An item as a record."""
     return Row(
         deployment_id=deployment_of(item.pk),
@@ -58,17 +60,21 @@ def find(tenant: TenantId, plan: Plan, device_id: str) -> Row | None:
 
 def of_device(tenant: TenantId, device_id: str, *, limit: int | None = None) -> Iterator[Row]:
     """The rows of a device, newest first; all, or the first ones."""
-    partition = device_history(tenant, device_id)
-    return map(of_item, RowItem.history.query(partition, scan_index_forward=False, limit=limit))
+    return _of_device(tenant, device_id, None, forward=False, limit=limit)
 
 
 def of_device_beside(tenant: TenantId, device_id: str, cursor: Cursor, limit: int) -> list[Row]:
     """The ``limit`` rows of a device that follow the place of a cursor, or precede it, newest first."""
-    beyond = RowItem.history_sk > cursor.key if cursor.before else RowItem.history_sk < cursor.key
-    partition = device_history(tenant, device_id)
-    items = RowItem.history.query(partition, beyond, scan_index_forward=cursor.before, limit=limit)
-    found = list(map(of_item, islice(items, limit)))
+    beyond = Range(">" if cursor.before else "<", cursor.key)
+    found = list(_of_device(tenant, device_id, beyond, forward=cursor.before, limit=limit))
     return found[::-1] if cursor.before else found
+
+
+def _of_device(
+    tenant: TenantId, device_id: str, within: Range | None, *, forward: bool, limit: int | None
+) -> Iterator[Row]:
+    partition = device_history(tenant, device_id)
+    return map(of_item, records.rows.query(table(), partition, within, index="history", forward=forward, limit=limit))
 
 
 def place_of_device(row: Row) -> str:

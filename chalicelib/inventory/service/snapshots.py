@@ -32,8 +32,8 @@ _DEVICE = 2 * limits.KIB
 """What a device counts for."""
 _SEEN = 200
 """Maximum unchanged devices of a tenant in memory."""
-_SHORT = 100
-"""Rows of changed devices up to which reading them is cheaper than reading a page of devices."""
+_SHORT = 30
+"""Rows of changed devices that one read unit pays for."""
 
 
 class _Known(msgspec.Struct):

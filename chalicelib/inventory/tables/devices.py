@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.fleet import lists
@@ -13,11 +16,11 @@ from chalicelib.inventory.tables import InventoryItem, changes
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
+from chalicelib.storage.records import Reader
 from chalicelib.tiers import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from pynamodb.expressions.update import Action
 
@@ -50,7 +53,31 @@ class DeviceItem(InventoryItem):
     by_id = ListIndex["DeviceItem"]()
 
 
-def _device(item: DeviceItem) -> Device:
+class DeviceRecord(msgspec.Struct, frozen=True):
+    """A :class:`DeviceItem` as it is read."""
+
+    pk: str
+    sk: str
+    attributes: Any = {}  # msgspec copies it
+    status: str = ""
+    group: str | None = None
+    created: datetime | None = None
+    updated: datetime | None = None
+    check_in: datetime | None = None
+    tier: str | None = None
+    tags_etag: str | None = None
+    version: int = 1
+    stamp: str | None = None
+    list_pk: str = ""
+    list_sk: str = ""
+
+
+_reader = Reader(DeviceRecord)
+
+
+def _device(item: DeviceRecord) -> Device:
+    if item.created is None or item.updated is None:
+        raise ValueError("a device without its times was stored")
     return Device(
         id=keys.last_part(item.pk),
         attributes=item.attributes,
@@ -66,25 +93,29 @@ def _device(item: DeviceItem) -> Device:
     )
 
 
+def _key(tenant: TenantId, device_id: str) -> tuple[str, str]:
+    return keys.partition(tenant, "D", device_id), _SORT
+
+
 def _ref(tenant: TenantId, device_id: str) -> DeviceItem:
-    return DeviceItem(keys.partition(tenant, "D", device_id), _SORT)
+    return DeviceItem(*_key(tenant, device_id))
 
 
 def find(tenant: TenantId, device_id: str) -> Device | None:
     """The device, as it is now."""
-    item = _ref(tenant, device_id).fetch()
+    item = _reader.find(keys.table("inventory"), *_key(tenant, device_id))
     return _device(item) if item is not None else None
 
 
 def find_many(tenant: TenantId, device_ids: Iterable[str]) -> list[Device]:
     """The devices that exist, in no order; 100 per round trip."""
-    wanted = [(keys.partition(tenant, "D", device_id), _SORT) for device_id in dict.fromkeys(device_ids)]
-    return [_device(item) for item in DeviceItem.batch_get(wanted, consistent_read=True)]
+    wanted = [_key(tenant, device_id) for device_id in dict.fromkeys(device_ids)]
+    return [_device(item) for item in _reader.find_many(keys.table("inventory"), wanted)]
 
 
 def listed(tenant: TenantId, start: int, stop: int) -> list[Device]:
     """Rows ``start`` to ``stop`` of the tenant's devices by id. Rows before ``start`` are read and skipped."""
-    rows = lists.page(tenant, lambda partition: DeviceItem.by_id.query(partition, limit=stop))
+    rows = lists.page(tenant, partial(_reader.query, keys.table("inventory"), index="list", limit=stop))
     return [_device(item) for item in islice(rows, start, stop)]
 
 

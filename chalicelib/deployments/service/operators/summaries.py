@@ -57,8 +57,11 @@ def read(tenant: TenantId) -> All:
         later = [each for each in later if known.last is None or deployments.place(each.plan) > known.last]
     if complete := complete_blocks(later, clock.now())[:_AT_ONCE]:
         table.put(tenant, complete)
-    last = [Block(list(map(summarize, later)))]
-    return All([*known.blocks, *last], {each.id: each for each in later})
+        made = (Block(list(map(summarize, block))) for block in complete)
+        known = _Known(deployments.place(complete[-1][-1].plan), (*known.blocks, *made))
+        _known.put(tenant, known)
+    rest = later[sum(map(len, complete)) :]
+    return All([*known.blocks, Block(list(map(summarize, rest)))], {each.id: each for each in later})
 
 
 def _read_blocks(tenant: TenantId, known: _Known) -> _Known:
