@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SORT = "CONTROL"
 ALWAYS = datetime.fromtimestamp(0, UTC)
 """``Control.changes_from`` of tenants that never stored rows of changed devices in several partitions."""
+CHANGES_KNOWN: Final = 4
+"""The version of the stored data from which all code that may run knows ``changes_from``."""
 
 
 class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):

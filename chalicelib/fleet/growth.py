@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 _VERSION: Final = 3
-"""The version of the stored data from which all code that may run knows parts, and ``Control.changes_from``."""
+"""The version of the stored data from which all code that may run knows parts."""
 _NOTICE: Final = timedelta(minutes=1)
 """Longer than any process caches a control item, so that all read the parts before the first one writes to them."""
 
@@ -23,14 +23,9 @@ def consider(tenant: TenantId, devices: int) -> bool:
     """Make a tenant with this number of devices large if it is time; returns whether it became large now."""
     if devices < LARGE_FROM or control.get(tenant).parts > 1:
         return False
-    if not is_known_everywhere():
+    if not schema.is_at_least(_VERSION):
         return False
     done = control_items.divide(tenant, LARGE, clock.now() + _NOTICE)
     if done:
         logger.info("tenant became large", extra={"tenant": tenant, "devices": devices})
     return done
-
-
-def is_known_everywhere() -> bool:
-    """Whether all code that may run knows what ``_VERSION`` says."""
-    return schema.is_at_least(_VERSION)

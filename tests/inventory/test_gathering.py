@@ -11,7 +11,7 @@ import time_machine
 from msgspec.structs import replace
 
 from chalicelib import clock, limits
-from chalicelib.fleet import control, control_items, growth, parts
+from chalicelib.fleet import control, control_items, parts
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory import service
 from chalicelib.inventory.rules.matching import Predicate, Query
@@ -94,7 +94,7 @@ def test_rows_move_into_one_partition(old, time):
 
 
 def test_nothing_moves_before_all_code_knows_it(server, monkeypatch):
-    monkeypatch.setattr(growth, "_VERSION", migrations.CURRENT + 1)
+    monkeypatch.setattr(control, "CHANGES_KNOWN", migrations.CURRENT + 1)
     tenant = tenantadm.create_tenant("Acme")
     fill(tenant.id, 3)
     build(tenant.id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock, limits
 from chalicelib.aws import queues, s3
-from chalicelib.fleet import control, control_items, growth
+from chalicelib.fleet import control, control_items, growth, schema
 from chalicelib.inventory.rules import building, finding, snapshot
 from chalicelib.inventory.service.snapshots import load, look
 from chalicelib.inventory.tables import changes, snapshots
@@ -71,7 +71,7 @@ def _are_gathered(tenant: TenantId, rows: list[Change], now: datetime) -> bool:
     """
     known = control.get(tenant, fresh=True)
     if known.changes_from is None:
-        if known.parts == 1 and growth.is_known_everywhere():
+        if known.parts == 1 and schema.is_at_least(control.CHANGES_KNOWN):
             control_items.gather_changes(tenant, now + _NOTICE)
         return False
     return now >= known.changes_from + _NOTICE and changes.are_gathered(rows, tenant)

@@ -9,7 +9,7 @@ from chalicelib import clock, features
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import NotFound
-from chalicelib.fleet import control, control_items, growth
+from chalicelib.fleet import control, control_items, schema
 from chalicelib.storage.transactions import Transaction, retried
 from chalicelib.tenantadm import rules, tables
 from chalicelib.tiers import Tier
@@ -46,7 +46,7 @@ def save(tx: Transaction, before: Tenant, after: Tenant) -> None:
 def create(tx: Transaction, tenant: Tenant) -> None:
     """Add a new tenant to a transaction."""
     tables.put(tx, tenant)
-    control_items.create(tx, tenant.id, _control(tenant), gathers_changes=growth.is_known_everywhere())
+    control_items.create(tx, tenant.id, _control(tenant), gathers_changes=schema.is_at_least(control.CHANGES_KNOWN))
 
 
 def _control(tenant: Tenant) -> ControlItem:
