@@ -6,7 +6,12 @@ from chalicelib import settings
 from chalicelib.events import queues, schedules, websocket
 from chalicelib.routes import App
 
-app = App("lamplighter", lazy=settings.aws().on_lambda)
+if settings.aws().snap_start:
+    # Imported here because other cold starts do not need it.
+    from chalicelib import snapstart
+
+    snapstart.prepare()
+app = App("lamplighter", lazy=settings.aws().on_lambda and not settings.aws().snap_start)
 app.api.binary_types += ["multipart/form-data", "multipart/mixed"]
 app.register_blueprint(queues.bp)
 app.register_blueprint(schedules.bp)

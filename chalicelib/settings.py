@@ -153,8 +153,11 @@ class AwsSettings(msgspec.Struct, frozen=True):
     """The domain of AWS's services in this partition."""
     on_lambda: bool
     """Whether this process is a Lambda function, which should load no more than its call needs."""
+    snap_start: bool = False
+    """Whether Lambda makes a snapshot of this process, or has restored it from one (``chalicelib.snapstart``)."""
     keys: tuple[str, str, str | None] | None = None
-    """The credentials that Lambda passes: access key, secret key, session token. None elsewhere."""
+    """The credentials that Lambda passes: access key, secret key, session token. None elsewhere, and in a snapshot,
+    in which they would expire."""
     ca_bundle: str | None = None
     """The file with the certificates to trust; None: the system's."""
 
@@ -163,6 +166,7 @@ class AwsSettings(msgspec.Struct, frozen=True):
 def aws() -> AwsSettings:
     """Region and, for an embedded engine, the endpoint that replaces every AWS endpoint."""
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    snap_start = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
     access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return AwsSettings(
@@ -170,8 +174,9 @@ def aws() -> AwsSettings:
         endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
         domain="amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com",
         on_lambda=on_lambda,
+        snap_start=snap_start,
         keys=(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN"))
-        if on_lambda and access_key and secret_key
+        if on_lambda and not snap_start and access_key and secret_key
         else None,
         ca_bundle=os.environ.get("AWS_CA_BUNDLE"),
     )

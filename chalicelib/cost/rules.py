@@ -35,6 +35,8 @@ PRICES = {
     "address": Price(0.005, "hour of a public IPv4 address", sure=False),
     "invocations": Price(0.20, "million invocations of functions"),
     "duration": Price(13.3334, "million GB-seconds of functions, arm64"),
+    "snapshot": Price(1.5046, "million GB-seconds for which SnapStart keeps a version's snapshot, 3 hours at least"),
+    "restored": Price(0.1397998, "thousand GB that SnapStart restores for new processes"),
     "reads": Price(0.125, "million read units of DynamoDB"),
     "writes": Price(0.625, "million write units of DynamoDB"),
     "stored": Price(0.45, "GB-month in DynamoDB, point-in-time recovery included", sure=False),
@@ -207,8 +209,11 @@ class Bill(msgspec.Struct, frozen=True):
         return sum(self.parts.values())
 
 
-def bill(fleet: Fleet, gateway: str = "REST API", *, edge: bool = False, relays: int = 0) -> Bill:
-    """What a fleet costs in a month through a gateway, with or without the edge and relays."""
+def bill(fleet: Fleet, gateway: str = "REST API", *, edge: bool = False, relays: int = 0, snapshots: int = 0) -> Bill:
+    """What a fleet costs in a month through a gateway, with or without the edge and relays.
+
+    ``snapshots``: the number of releases of which SnapStart keeps a snapshot.
+    """
     made = {CALLS[name]: count for name, count in fleet.calls.items()}
     ticks = HOURS * 60
     reads = sum(count * call.reads for call, count in made.items()) + ticks * TICK_READS
@@ -241,6 +246,11 @@ def bill(fleet: Fleet, gateway: str = "REST API", *, edge: bool = False, relays:
     if edge:
         each = PRICES["cloudfront"].dollars + PRICES["firewall"].dollars
         parts["edge"] = PRICES["rules"].dollars + fleet.requests / MILLION * each
+    if snapshots:
+        parts["snapshots of the function"] = MEMORY * (
+            snapshots * HOURS * 3600 / MILLION * PRICES["snapshot"].dollars
+            + fleet.cold_starts / 1000 * PRICES["restored"].dollars
+        )
     if relays:
         # A load balancer of their own, in two zones, and an address each.
         hourly = (

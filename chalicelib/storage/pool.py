@@ -185,7 +185,7 @@ class _Tls(_Connection):
 
         super().__init__(place, connect)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = _trust().wrap_bio(self._incoming, self._outgoing, server_hostname=place[0])
+        self._tls = trust().wrap_bio(self._incoming, self._outgoing, server_hostname=place[0])
         self._wants = ssl.SSLWantReadError
         try:
             self.wait_at_most(connect)
@@ -229,7 +229,7 @@ class _Tls(_Connection):
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """The certificates to trust: the system's, or by ``AWS_CA_BUNDLE``, as every AWS SDK. Takes 35 ms and more."""
     # Imported here: without TLS, as on one machine, it is not needed.
     import ssl

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.exceptions import WaiterError
 
 from infra.deploy.functions import ALIAS
 from infra.deploy.record import KEPT, Installation, Release
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
     from infra.deploy.functions import Step
 
+SNAPSHOT = 900
+"""Seconds that Lambda may take to make a snapshot. Together with a stage's steps it is less than the lock's life."""
+_UNREADY = frozenset({"Failed", "Pending"})
+_CHECK = 2
+"""Seconds between two looks at whether it is made."""
 LOOK = 15.0
 """Seconds between two checks of the alarms."""
 
@@ -34,6 +40,10 @@ class NoWayBackError(Exception):
     """There is no such release, or its code cannot read the stored data; the message says which."""
 
 
+class NotReadyError(Exception):
+    """A new version did not become ready; the message says why. The previous release is live."""
+
+
 @dataclass(frozen=True, slots=True)
 class Functions:
     """The functions of a stage, by their names on AWS."""
@@ -43,8 +53,35 @@ class Functions:
     """The boto3 client of Lambda."""
 
     def publish(self) -> dict[str, str]:
-        """Publish the current state of each function; unchanged functions keep their version."""
-        return {name: self.client.publish_version(FunctionName=name)["Version"] for name in self.names}
+        """Publish the current state of each function; unchanged functions keep their version.
+
+        With SnapStart a new version cannot be called until Lambda has its snapshot, which takes some minutes.
+
+        Raises:
+            NotReadyError: a snapshot failed or took too long.
+        """
+        published = {name: self.client.publish_version(FunctionName=name) for name in self.names}
+        for name, about in published.items():
+            # An unchanged version may have lost its snapshot (Inactive), which Lambda makes anew when it is called.
+            if about.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions" and about["State"] in _UNREADY:
+                self._await_snapshot(name, about["Version"])
+        return {name: about["Version"] for name, about in published.items()}
+
+    def _await_snapshot(self, name: str, version: str) -> None:
+        try:
+            self.client.get_waiter("published_version_active").wait(
+                FunctionName=name,
+                Qualifier=version,
+                WaiterConfig={"Delay": _CHECK, "MaxAttempts": SNAPSHOT // _CHECK},
+            )
+        except WaiterError as error:
+            about = self.client.get_function_configuration(FunctionName=name, Qualifier=version)
+            raise NotReadyError(
+                f"version {version} of {name} has no snapshot ({about['State']}: {about.get('StateReason')}), so the "
+                f"previous release stays live. The function's log says more. Delete the version (aws lambda "
+                f"delete-function --function-name {name} --qualifier {version}) and deploy again, or set "
+                "snap_start=False"
+            ) from error
 
     def live(self) -> dict[str, str]:
         """The live version of each function; during a stepwise release, the one with most calls."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import boto3
 
-from infra.deploy.functions import logs, stage_of
+from infra.deploy.functions import logs, snap_start, stage_of
 from infra.deploy.record import Installation, Record
 from infra.paths import ROOT
 
@@ -161,11 +161,12 @@ class Deployed:
         return {}
 
     def settle(self, url: str) -> list[str]:
-        """Update URLs, logging and tracing of the functions; returns the changed ones."""
+        """Update URLs, logging, tracing and SnapStart of the functions; returns the changed ones."""
         service = boto3.client("lambda")
-        tracing = {"Mode": "Active" if stage_of(self.stage).tracing else "PassThrough"}
+        stage = stage_of(self.stage)
+        tracing = {"Mode": "Active" if stage.tracing else "PassThrough"}
         told = []
-        for function in self.functions:
+        for function, resource in zip(self.functions, self.of("lambda_function"), strict=True):
             known = service.get_function_configuration(FunctionName=function)
             variables = known.get("Environment", {}).get("Variables", {})
             changes: dict[str, Any] = {}
@@ -176,6 +177,9 @@ class Deployed:
                 changes["LoggingConfig"] = wanted
             if known.get("TracingConfig", {"Mode": "PassThrough"}) != tracing:
                 changes["TracingConfig"] = tracing
+            snapshots = snap_start(resource["name"], stage)
+            if not snapshots.items() <= known.get("SnapStart", {"ApplyOn": "None"}).items():
+                changes["SnapStart"] = snapshots
             if changes:
                 service.update_function_configuration(FunctionName=function, **changes)
                 service.get_waiter("function_updated_v2").wait(FunctionName=function)

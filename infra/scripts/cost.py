@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--platform-logs", action="store_true", help="with Lambda's START, END and REPORT lines")
     parser.add_argument("--edge", action="store_true", help="with CloudFront and its firewall")
     parser.add_argument("--relays", type=int, default=0, help="copies of the relay")
+    parser.add_argument("--snapshots", type=int, default=0, help="releases of which SnapStart keeps a snapshot")
     given = parser.parse_args()
     fleet = Fleet(
         given.devices,
@@ -39,7 +40,7 @@ def main() -> None:
     )
     print(f"{fleet.devices:,} devices, {fleet.requests / MILLION:,.2f} million calls a month, about:")
     for gateway in GATEWAYS:
-        priced = bill(fleet, gateway, edge=given.edge, relays=given.relays)
+        priced = bill(fleet, gateway, edge=given.edge, relays=given.relays, snapshots=given.snapshots)
         print(f"\n{gateway}: {money(priced.total)}, {money(priced.total / max(1, fleet.devices))} a device")
         for name, dollars in priced.parts.items():
             print(f"  {name:32} {money(dollars):>12}")

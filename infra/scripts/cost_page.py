@@ -19,6 +19,7 @@ from chalicelib.cost.rules import (
     per_million,
     savings,
 )
+from infra.deploy.record import KEPT
 from infra.paths import ROOT
 from infra.scripts import pages
 from infra.scripts.pages import table
@@ -46,7 +47,8 @@ lines. [What can be added](#what-can-be-added) has those.
 OTHERS = f"""A month costs this much more. An artifact is downloaded from the bucket once for each device, at
 ${PRICES["egress"].dollars} a GB and less for large amounts. A connected device costs the minutes of its websocket and a
 new connection every two hours; its pings are assumed to be free. By default Lambda logs three lines for each
-invocation; `make deploy` switches that off."""
+invocation; `make deploy` switches that off. [SnapStart](install.md#snapstart) costs the time of each release's
+snapshot, and a little for each cold start."""
 
 LEVERS = """For 100,000 devices that poll every 30 minutes, are all connected for remote access, and download an
 artifact of 20 MB a month. Every installation has the last two already: their number is what log lines would cost
@@ -107,6 +109,13 @@ def _others() -> list[str]:
     rows = [
         [title, *(money(bill(new).total - bill(old).total) for new, old in zip(added, fleets, strict=True))]
         for title, added in more.items()
+    ]
+    rows += [
+        [title, *(money(bill(each, snapshots=kept).total - bill(each).total) for each in fleets)]
+        for title, kept in {
+            "SnapStart, the live release alone": 1,
+            f"SnapStart, and the {KEPT - 1} before it": KEPT,
+        }.items()
     ]
     return ["", "## What can be added", "", OTHERS, *table(["", *_COUNTS], rows)]
 

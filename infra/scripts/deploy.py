@@ -52,6 +52,7 @@ REASONS = (
     gateway.NoLogRoleError,
     lock.LockedError,
     destination.DestinationError,
+    releases.NotReadyError,
     releases.NoWayBackError,
     releases.TurnedBackError,
     storage.StackError,
@@ -76,6 +77,7 @@ def deploy(
 
     Raises:
         DeployError: a step failed; earlier ones are done.
+        NotReadyError: the snapshot of a new version failed; the previous release is live.
         TurnedBackError: an alarm went off while the release was put into service; the previous one is live again.
     """
     target = Deployed(stage, project)
@@ -220,6 +222,8 @@ def _release(target: Deployed, stage_name: str, *, steps: tuple[Step, ...]) -> i
     api = target.one("rest_api")
     before = installation.release(installation.live)
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    if stage_of(target.stage).snap_start:
+        say("  making a snapshot, which takes some minutes")
     versions = functions.publish()
     same = before is not None and before.versions == versions
     number = before.number if before and same else 1 + max((each.number for each in installation.releases), default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.functions import ALIAS, FUNCTIONS, deployed_name, logs, stage_of
+from infra.deploy.functions import ALIAS, FUNCTIONS, deployed_name, logs, snap_start, stage_of
 from infra.deploy.gateway import REST_LINE, WEBSOCKET_LINE, log_groups
 from infra.deploy.policies import Binding
 from infra.local.compression import MINIMUM_COMPRESSION_SIZE
@@ -38,7 +38,7 @@ class _Completed:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._names = {each.name.replace("_", ""): deployed_name(each, stage.name) for each in FUNCTIONS}
+        self._functions = {each.name.replace("_", ""): each for each in FUNCTIONS}
         own = stage.own_bucket or f"lamplighter-{stage.name}-${{AWS::AccountId}}-${{AWS::Region}}"
         self._bucket = _filled(own)
         self._binding = Binding(
@@ -60,15 +60,18 @@ class _Completed:
 
     def _function(self, logical_id: str, about: dict[str, Any]) -> None:
         variables = about["Environment"]["Variables"]
-        about["FunctionName"] = self._names[logical_id.lower()]
+        function = self._functions[logical_id.lower()]
+        about["FunctionName"] = deployed_name(function, self._stage.name)
         about["AutoPublishAlias"] = ALIAS
         about["RecursiveLoop"] = "Terminate"
+        about["SnapStart"] = snap_start(function.name, self._stage)
         about["LoggingConfig"] = logs(variables.get(LOG_LEVEL, ""))
         variables |= {BUCKET: self._bucket, BUCKET_OWNER: {"Ref": "AWS::AccountId"}}
 
     def _log_group(self, logical_id: str, about: dict[str, Any]) -> None:
         # Created before the function, which would otherwise create one without expiry when it first runs.
-        about["LogGroupName"] = f"/aws/lambda/{self._names[logical_id.removesuffix('LogGroup').lower()]}"
+        function = self._functions[logical_id.removesuffix("LogGroup").lower()]
+        about["LogGroupName"] = f"/aws/lambda/{deployed_name(function, self._stage.name)}"
 
     def _role(self, _: str, about: dict[str, Any]) -> None:
         for policy in about["Policies"]:

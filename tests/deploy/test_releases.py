@@ -15,7 +15,7 @@ import pytest
 from infra.deploy import releases
 from infra.deploy.functions import ALIAS, STAGES, Step
 from infra.deploy.record import Installation, Release
-from infra.deploy.releases import Alarms, Functions, NoWayBackError, TurnedBackError
+from infra.deploy.releases import Alarms, Functions, NotReadyError, NoWayBackError, TurnedBackError
 from infra.local import environment
 from infra.local.engine.process import Engine
 
@@ -51,10 +51,10 @@ def functions(engine: None) -> Functions:
     return Functions(names, client)
 
 
-def code() -> bytes:
+def code(text: str = "") -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("app.py", "")
+        archive.writestr("app.py", text)
     return packed.getvalue()
 
 
@@ -112,6 +112,33 @@ def test_unchanged_functions_get_no_new_version(functions: Functions) -> None:
 
     assert functions.publish() == first
     assert set(first.values()) == {"2"}
+
+
+def use_snapshots(functions: Functions, text: str) -> str:
+    """Let the first function start from snapshots, with this code; returns its name."""
+    name = functions.names[0]
+    functions.client.update_function_configuration(FunctionName=name, SnapStart={"ApplyOn": "PublishedVersions"})
+    functions.client.update_function_code(FunctionName=name, ZipFile=code(text))
+    return name
+
+
+def test_a_version_with_a_snapshot_is_released_when_it_is_made(functions: Functions) -> None:
+    name = use_snapshots(functions, "import time; time.sleep(1)\n\ndef app(event, context): return 1")
+
+    published = functions.publish()
+
+    known = functions.client.get_function_configuration(FunctionName=name, Qualifier=published[name])
+    assert (known["State"], known["SnapStart"]["OptimizationStatus"]) == ("Active", "On")
+
+
+def test_the_previous_release_stays_live_if_a_snapshot_fails(functions: Functions) -> None:
+    name = use_snapshots(functions, "raise SystemExit('no such library')")
+
+    with pytest.raises(NotReadyError, match=rf"^version 2 of {name} has no snapshot \(Failed: .*previous release"):
+        shift(functions, lambda _: None)
+
+    assert set(functions.live().values()) == {"1"}
+    assert weights(functions) == [{}, {}]
 
 
 def test_a_release_gets_its_share_step_by_step(functions: Functions) -> None:

@@ -46,11 +46,14 @@ def configure(project: Path, **variables: str) -> None:
     (project / ".chalice" / "config.json").write_text(json.dumps({"stages": stages}))
 
 
-def note(project: Path, function: str) -> None:
-    """Set the variables as Chalice does after deploying a function."""
-    arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
-    noted = {"resources": [{"name": "api_handler", "resource_type": "lambda_function", "lambda_arn": arn}]}
-    (project / ".chalice" / "deployed" / f"{STAGE}.json").write_text(json.dumps(noted))
+def note(project: Path, **functions: str) -> None:
+    """Record functions as Chalice does after deploying them: the name of each on AWS, by its name in Chalice."""
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:"
+    noted = [
+        {"name": name, "resource_type": "lambda_function", "lambda_arn": arn + function}
+        for name, function in functions.items()
+    ]
+    (project / ".chalice" / "deployed" / f"{STAGE}.json").write_text(json.dumps({"resources": noted}))
 
 
 def running(project: Path, function: str, **variables: str) -> None:
@@ -68,7 +71,7 @@ def running(project: Path, function: str, **variables: str) -> None:
         Environment={"Variables": variables},
     )
     service.close()
-    note(project, function)
+    note(project, api_handler=function)
 
 
 def variables_of(project: Path) -> dict[str, str]:
@@ -109,7 +112,7 @@ def test_an_invalid_edge_secret_is_refused(project: Path, monkeypatch: pytest.Mo
 
 
 def test_a_deleted_function_has_no_variables(project: Path) -> None:
-    note(project, "deleted")
+    note(project, api_handler="deleted")
 
     assert variables_of(project) == URL
 
@@ -166,6 +169,26 @@ def test_recursive_calls_are_stopped_and_traces_follow_the_stage(
 
     assert [mode(tracing=True), mode(tracing=False)] == ["Active", "PassThrough"]
     assert service.get_function_recursion_config(FunctionName="looping")["RecursiveLoop"] == "Terminate"
+
+
+def test_snapshots_are_switched_on_and_off_for_the_api_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running(project, "worker")
+    running(project, "api", LAMPLIGHTER_STAGE=STAGE)
+    note(project, api_handler="api", uploads="worker")
+    target = Deployed(STAGE, project)
+    target.settle("https://host")
+    service = boto3.client("lambda")
+
+    def settled(*, snap_start: bool) -> tuple[list[str], list[str]]:
+        monkeypatch.setattr("infra.deploy.functions.STAGES", (Stage(STAGE, snap_start=snap_start),))
+        changed = target.settle("https://host")
+        known = [service.get_function_configuration(FunctionName=name)["SnapStart"] for name in ("api", "worker")]
+        return changed, [each["ApplyOn"] for each in known]
+
+    assert settled(snap_start=False) == ([], ["None", "None"]), "a function that never had it is not changed"
+    assert settled(snap_start=True) == (["api"], ["PublishedVersions", "None"])
+    assert settled(snap_start=True) == ([], ["PublishedVersions", "None"])
+    assert settled(snap_start=False) == (["api"], ["None", "None"])
 
 
 def test_browsers_may_upload_from_all_urls_of_the_console(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

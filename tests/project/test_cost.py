@@ -156,6 +156,15 @@ def test_resources_besides_functions_are_included() -> None:
     assert bill(fleet, edge=True, relays=2).parts.keys() - bill(fleet).parts.keys() == {"edge", "relays"}
 
 
+def test_a_snapshot_costs_its_time_and_each_restore() -> None:
+    fleet = Fleet(1000)
+    one, ten = (bill(fleet, snapshots=kept).parts["snapshots of the function"] for kept in (1, 10))
+
+    assert ten - one == pytest.approx(9 * 730 * 3600 * 0.0000015046)
+    assert one == pytest.approx(3.954 + fleet.cold_starts * 0.0001397998, abs=0.001)
+    assert "snapshots of the function" not in bill(fleet).parts
+
+
 def test_bytes_connections_log_lines_and_cold_starts_are_on_the_bill() -> None:
     """At a million devices each of them is as large as what the tables count, or larger."""
     million = Fleet(1_000_000)

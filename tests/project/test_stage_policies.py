@@ -121,6 +121,21 @@ def test_a_stack_leaves_partition_region_account_and_api_to_cloudformation(monke
     ]
 
 
+@pytest.mark.parametrize(("snap_start", "expected"), [(True, "PublishedVersions"), (False, "None")])
+def test_only_the_apis_function_of_a_stack_has_snapshots(
+    monkeypatch: pytest.MonkeyPatch, snap_start: bool, expected: str
+) -> None:
+    monkeypatch.setattr("infra.deploy.functions.STAGES", (Stage("some", snap_start=snap_start),))
+    functions = {
+        name: {"Type": "AWS::Serverless::Function", "Properties": {"Environment": {"Variables": {}}}}
+        for name in ("APIHandler", "Uploads")
+    }
+
+    made = as_deployed({"Resources": functions}, "some")["Resources"]
+
+    assert [made[name]["Properties"]["SnapStart"]["ApplyOn"] for name in functions] == [expected, "None"]
+
+
 def test_functions_may_send_traces_only_in_stages_with_tracing() -> None:
     traced = Stage("some", tracing=True)
 

@@ -122,9 +122,9 @@ class TestTls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(files.certificate, files.key)
         stage.socket = context.wrap_socket(stage.socket, server_side=True)
-        pool._trust.cache_clear()
+        pool.trust.cache_clear()
         yield files.ca
-        pool._trust.cache_clear()
+        pool.trust.cache_clear()
 
     def test_with_a_trusted_authority(
         self, stage: Stage, make_transport: MakeTransport, ca: Path, monkeypatch: pytest.MonkeyPatch
