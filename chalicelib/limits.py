@@ -101,7 +101,7 @@ UPLOAD_VERIFICATION = 86_400  # own: seconds that a completed direct upload may 
 # Deployments
 DEPLOYMENT_NAME = 256  # Mender: characters of the name of a deployment
 DEPLOYMENT_DEVICES = 20_000  # own: devices listed in a new deployment; groups, filters and all devices have no limit
-OPEN_DEPLOYMENTS = 1000  # own: unfinished deployments to several devices, in the control item (hosted Mender: 800)
+OPEN_DEPLOYMENTS = 1000  # own: unfinished deployments to several devices (hosted Mender: 800)
 HEAD_DEPLOYMENT_TARGETS = 5  # own: targets up to which a deployment waits in the devices' own heads
 HEAD_QUEUE = 16  # own: deployments that wait in one head, which stays below 4 KB
 FILTER_TARGETS = 20  # own: listed devices up to which a deployment shows them in its filter

@@ -181,7 +181,7 @@ def _add(tx: Transaction, ref: ControlItem, recent: Mapping[str, int], deploymen
         moved = dict(sorted(recent.items(), key=lambda each: each[1])[:RECENT])
         page = OpenPageItem(ref.pk, keys.sort(PREFIX, keys.number(min(moved.values()))), open=moved, n=len(moved))
         tx.put(page, OpenPageItem.pk.does_not_exist(), label="page")
-        actions += [ControlItem.pages.add(1), ControlItem.paged.add(len(moved))]
+        actions += [ControlItem.pages_revision.add(1), ControlItem.paged.add(len(moved))]
         for each in moved:
             actions.append(ControlItem.open[each].remove())
             condition &= ControlItem.open[each].exists()
@@ -206,4 +206,6 @@ def _remove(tx: Transaction, ref: ControlItem, opened: Opened | None, deployment
     else:
         actions = [OpenPageItem.open[deployment].remove(), OpenPageItem.n.add(-1)]
         tx.update(page, actions, is_there & (OpenPageItem.n > 1), label="page")
-    tx.update(ref, [ControlItem.pages.add(1), ControlItem.paged.add(-1)], ControlItem.pk.exists(), label="control")
+    tx.update(
+        ref, [ControlItem.pages_revision.add(1), ControlItem.paged.add(-1)], ControlItem.pk.exists(), label="control"
+    )

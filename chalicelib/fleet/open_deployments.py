@@ -51,7 +51,7 @@ class OpenRecord(msgspec.Struct, frozen=True):
     open: dict[str, int] = {}
     newest: int | None = None
     paged: int | None = None
-    pages: int | None = None
+    pages_revision: int | None = None
 
 
 _reader = Reader(OpenRecord)
@@ -62,7 +62,7 @@ def read(tenant: TenantId, item: OpenRecord) -> Opened:
 
     Without a change the result is the same object as before.
     """
-    known, recent, revision = _known.get(tenant), item.open, item.pages or 0
+    known, recent, revision = _known.get(tenant), item.open, item.pages_revision or 0
     if known is not None and known.recent == recent and known.revision == revision:
         return known
     pages: Mapping[str, Mapping[str, int]] = {}

@@ -53,7 +53,7 @@ class DeviceHead(FleetItem):
 class ControlItem(FleetItem):
     """The data of a tenant that every call needs.
 
-    ``fleet.open_deployments`` owns ``open``, ``newest``, ``paged`` and ``pages``, and ``tenantadm`` all others.
+    ``fleet.open_deployments`` owns ``open``, ``newest``, ``paged`` and ``pages_revision``, ``tenantadm`` all others.
     """
 
     status = UnicodeAttribute(default="active")
@@ -75,7 +75,7 @@ class ControlItem(FleetItem):
     """The highest sequence number that was added to ``open``."""
     paged = IntegerAttribute(null=True)
     """The number of further unfinished deployments, which are in pages; absent: 0."""
-    pages = IntegerAttribute(null=True)
+    pages_revision = IntegerAttribute(null=True)
     """Counts changes of pages; absent: 0."""
     parts = IntegerAttribute(null=True)
     """The number of parts into which lists, counts and large deployments of the tenant are divided; absent: 1."""

@@ -36,9 +36,9 @@ def _move(tables: Tables, key: dict[str, Any], moved: dict[str, Any]) -> bool:
     change = {
         "TableName": table,
         "Key": key,
-        "UpdateExpression": "REMOVE " + ", ".join(f"#open.{name}" for name in names) + " ADD #pages :one, #paged :n",
+        "UpdateExpression": "REMOVE " + ", ".join(f"#open.{name}" for name in names) + " ADD #revision :one, #paged :n",
         "ConditionExpression": " AND ".join(f"attribute_exists(#open.{name})" for name in names),
-        "ExpressionAttributeNames": {**names, "#open": "open", "#pages": "pages", "#paged": "paged"},
+        "ExpressionAttributeNames": {**names, "#open": "open", "#revision": "pages_revision", "#paged": "paged"},
         "ExpressionAttributeValues": {":one": {"N": "1"}, ":n": {"N": str(len(moved))}},
     }
     return tables.transact([{"Put": {"TableName": table, "Item": page}}, {"Update": change}])

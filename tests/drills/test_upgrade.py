@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from chalicelib.fleet import control, open_deployments
+from chalicelib.fleet import control, control_items
 from chalicelib.tenantadm import service as tenantadm
 from infra import migrations
 from infra.local.environment import applied
@@ -228,7 +228,7 @@ def test_a_division_into_parts_can_be_killed_at_any_write_and_started_again(tena
 
 def test_moving_open_deployments_can_be_killed_at_any_write_and_started_again(tenant, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(open_deployments, "_VERSION", migrations.CURRENT + 1)
+        patch.setattr(control_items, "_PAGES_KNOWN", migrations.CURRENT + 1)
         added = fill(tenant.id, 3 * v4.RECENT + 1)
     tables = migrations.store().tables
     for _ in range(3):
