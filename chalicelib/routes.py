@@ -79,6 +79,7 @@ class App(Chalice):
         # The logger of this name is ours (chalicelib/observability.py): Chalice must not give it another handler.
         super().__init__(app_name=app_name, configure_logs=False)
         self._waiting = dict(MODULES)
+        self._views: dict[tuple[str, str], AnswerEvent] = {}
         self._table: RouteTable | None = None
         if not lazy:
             for prefix in MODULES:
@@ -86,7 +87,11 @@ class App(Chalice):
 
     def __call__(self, event: Any, context: Any) -> Any:
         """Handle an event of a REST API, which has found the route, or of a gateway that leaves this to the app."""
-        route = event["requestContext"].get("resourcePath") or ""
+        place = event["requestContext"]
+        known = self._views.get((place.get("resourcePath"), place.get("httpMethod")))
+        if known is not None:
+            return known(event, context)
+        route = place.get("resourcePath") or ""
         if not route.startswith("/"):
             return self._by_another_gateway(event, context)
         self._load(route)
@@ -95,10 +100,12 @@ class App(Chalice):
     def _answer(self, event: Any, context: Any) -> Any:
         """Answer an event of a REST API with the view that declares its route (``chalicelib.http.endpoint``)."""
         place = event["requestContext"]
-        view = self.routes.get(place["resourcePath"], {}).get(place["httpMethod"])
+        route, method = place["resourcePath"], place["httpMethod"]
+        view = self.routes.get(route, {}).get(method)
         if view is None:
             return super().__call__(event, context)  # which refuses it
         answer: AnswerEvent = vars(view.view_function)["answer"]
+        self._views[route, method] = answer
         return answer(event, context)
 
     def _by_another_gateway(self, event: Any, context: Any) -> Any:

@@ -24,6 +24,7 @@ harmless, as in sequence numbers, and in a transaction where counts must be exac
 from __future__ import annotations
 
 import random
+import re
 import time
 import uuid
 import zlib
@@ -52,6 +53,7 @@ _CONFLICT: Final = "TransactionConflictException"
 """The code for a single write of an item that a transaction is writing. Nothing was written; it is retried as often as
 the budget allows."""
 _LATE: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
+_CRC: Final = re.compile(rb"\r\nx-amz-crc32: *([^ \r]*)", re.IGNORECASE)
 _BATCHES: Final = {"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "UnprocessedItems"}
 """Operations that may be done in part, and the member of their answers that says what is left."""
 _DOUBLINGS: Final = 5
@@ -185,8 +187,8 @@ class Transport:
             answer = self._pool.exchange(head + body, silence)
         except (OSError, BadAnswer) as error:
             raise _Again(repr(error), self._patience.pause, unsure=True) from error
-        crc = answer.header("x-amz-crc32")
-        if crc is not None and crc != str(zlib.crc32(answer.body)):
+        crc = _CRC.search(answer.head)
+        if crc is not None and crc[1] != b"%d" % zlib.crc32(answer.body):
             raise _Again("damaged answer", self._patience.pause, unsure=True)
         try:
             content = wire.decode(answer.body)

@@ -12,7 +12,7 @@ import hmac
 import time
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, NamedTuple, TypedDict, cast
 
 import msgspec
 
@@ -102,7 +102,7 @@ def decode(body: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", _decoder.decode(body))
 
 
-class Keys(msgspec.Struct, frozen=True):
+class Keys(NamedTuple):
     """What signs requests."""
 
     access_key: str
@@ -110,7 +110,7 @@ class Keys(msgspec.Struct, frozen=True):
     token: str | None = None
 
 
-class Service(msgspec.Struct, frozen=True):
+class Service(NamedTuple):
     """A service with a JSON protocol, at one endpoint."""
 
     name: str
@@ -130,36 +130,42 @@ def head(service: Service, target: str, body: bytes, keys: Keys, when: float) ->
 
     ``target``: the operation, as ``DynamoDB_20120810.GetItem``.
     """
-    signed, names, scope, key = _constant(service, target, keys, int(when))
-    return (
-        "POST / HTTP/1.1\r\n" + signed.replace("\n", "\r\n") + "accept-encoding: identity\r\n"
-        f"content-length: {len(body)}\r\n"
-        f"authorization: {_authorization(signed, names, scope, key, body, keys)}\r\n\r\n"
-    ).encode()
+    known = _prepared(service, target, keys, int(when))
+    return b"%bcontent-length: %d\r\nauthorization: %b%b\r\n\r\n" % (
+        known.head,
+        len(body),
+        known.authorization,
+        known.sign(body),
+    )
 
 
 def headers(service: Service, target: str, body: bytes, keys: Keys, when: float) -> dict[str, str]:
     """The same by name, in lower case."""
-    signed, names, scope, key = _constant(service, target, keys, int(when))
-    return {
-        **dict(line.split(":", 1) for line in signed.splitlines()),
-        "content-length": str(len(body)),
-        "authorization": _authorization(signed, names, scope, key, body, keys),
-    }
+    lines = head(service, target, body, keys, when).decode().split("\r\n")[1:-2]
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def _authorization(signed: str, names: str, scope: str, key: bytes, body: bytes, keys: Keys) -> str:
-    canonical = f"POST\n/\n\n{signed}\n{names}\n{sha256(body).hexdigest()}"
-    to_sign = f"AWS4-HMAC-SHA256\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
-    credential = f"{keys.access_key}/{scope.partition(chr(10))[2]}"
-    return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
+class _Prepared(NamedTuple):
+    """What is equal for all requests of a second for the same operation."""
+
+    head: bytes
+    """The beginning of the request's head."""
+    authorization: bytes
+    """The header's value up to the signature."""
+    canonical: bytes
+    """The canonical request up to the hash of the body."""
+    to_sign: bytes
+    """The string to sign up to the hash of the canonical request."""
+    key: bytes
+
+    def sign(self, body: bytes) -> bytes:
+        """The signature in hexadecimal digits."""
+        canonical = sha256(self.canonical + sha256(body).hexdigest().encode())
+        return hmac.digest(self.key, self.to_sign + canonical.hexdigest().encode(), "sha256").hex().encode()
 
 
-# What is equal for all requests of a second for the same operation. A busy process uses few operations.
 @lru_cache(maxsize=8)
-def _constant(service: Service, target: str, keys: Keys, when: int) -> tuple[str, str, str, bytes]:
-    """The signed headers, their names, time and scope of the signature, its key."""
+def _prepared(service: Service, target: str, keys: Keys, when: int) -> _Prepared:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when))
     # Signed headers are sorted by name, in the signature and in the request.
     names = "content-type;host;x-amz-date"
@@ -169,8 +175,16 @@ def _constant(service: Service, target: str, keys: Keys, when: int) -> tuple[str
         signed += f"x-amz-security-token:{keys.token}\n"
     names += ";x-amz-target"
     signed += f"x-amz-target:{target}\n"
-    scope = f"{stamp}\n{stamp[:8]}/{service.region}/{service.name}/aws4_request"
-    return signed, names, scope, _key(keys.secret_key, stamp[:8], service.region, service.name)
+    lines = signed.replace("\n", "\r\n")
+    scope = f"{stamp[:8]}/{service.region}/{service.name}/aws4_request"
+    credential = f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{scope}, SignedHeaders={names}, Signature="
+    return _Prepared(
+        head=f"POST / HTTP/1.1\r\n{lines}accept-encoding: identity\r\n".encode(),
+        authorization=credential.encode(),
+        canonical=f"POST\n/\n\n{signed}\n{names}\n".encode(),
+        to_sign=f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n".encode(),
+        key=_key(keys.secret_key, stamp[:8], service.region, service.name),
+    )
 
 
 # A key is valid for a day. Twice as many as needed, for midnight and for new credentials.
