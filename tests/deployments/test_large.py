@@ -47,6 +47,25 @@ def others_have_begun(tenant: Tenant, deployment: str, device: Device) -> None:
     item.save()
 
 
+def test_the_last_device_of_a_part_that_has_lent_its_capacity(
+    world: World, device: Device, server: LocalServer, tenant: Tenant, moment: Clock
+) -> None:
+    """It finishes at once, because no artifact is for it, so it borrows capacity and completes its part."""
+    deployment = world.deploy("two", phases=[{"batch_size": 75}, {"start_ts": moment.later(hours=1)}])
+    server.drain()
+    plan = plan_of(tenant, deployment)
+    item = counter_ref(tenant.id, plan, part_of(device.id, plan.parts))
+    item.last, item.phases, item.begun = 0, [0, 0], 10
+    item.save()
+    device.device_type = "another"
+
+    serves_nothing(device.poll())
+
+    assert world.rows(deployment)[device.id]["status"] == "noartifact"
+    item.refresh(consistent_read=True)
+    assert (item.complete, item.done) == (True, 1)
+
+
 @pytest.mark.parametrize("has_phases", [False, True])
 def test_an_update_costs_as_much_as_in_a_small_deployment(
     world: World, device: Device, server: LocalServer, tenant: Tenant, moment: Clock, has_phases: bool

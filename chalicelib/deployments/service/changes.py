@@ -174,16 +174,22 @@ def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
     counter = failed.get("counter")
     if counter is not None and counters.is_closed(counter):
         raise Withdrawn from failure
-    if plan.parts and change.upto is not None and _needs_loan(change, change.upto, failed):
-        creates = counters.is_missing(failed) or (step.creates and counter is None)
-        part = number_of(plan, change.device_id)
-        return replace(step, creates=creates, loan=capacity.borrow(change.tenant, plan, part, change.upto))
-    if counters.is_missing(failed):
-        completes = change.delta.finishes and counters.has_one_device(plan, change.device_id)
-        return _completing(plan, Step(creates=True, completes=completes))
+    is_missing = counters.is_missing(failed)
     if counter is not None:
         # Either this write completes the counter, or it seemed to and another device has changed its status.
         completes = change.delta.finishes and counters.is_last(counter)
+    else:
+        completes = is_missing and change.delta.finishes and counters.has_one_device(plan, change.device_id)
+    if plan.parts and change.upto is not None and _needs_loan(change, change.upto, failed):
+        creates = is_missing or (step.creates and counter is None)
+        part = number_of(plan, change.device_id)
+        loan = capacity.borrow(change.tenant, plan, part, change.upto)
+        # If only the lending part had less by now, nothing is known about the counter of this one.
+        completes = completes if "counter" in failed else step.completes
+        return _completing(plan, replace(step, creates=creates, completes=completes, loan=loan))
+    if is_missing:
+        return _completing(plan, Step(creates=True, completes=completes))
+    if counter is not None:
         return _completing(plan, replace(step, creates=False, completes=completes, closes=False))
     deployment = failed.get("deployment")
     if deployment is None or "finished" in deployment:
