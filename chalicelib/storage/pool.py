@@ -7,7 +7,6 @@ those of a mail.
 
 from __future__ import annotations
 
-import re
 import select
 import socket
 import struct
@@ -30,9 +29,6 @@ _FRESH: Final = 0.5
 _AT_ONCE: Final = 65_536
 _HEAD: Final = 65_536
 """Maximum bytes of an answer's head."""
-_ABOUT: Final = re.compile(rb"HTTP/1\.1 (\d{3})\b")
-_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+) *(?:\r|$)", re.IGNORECASE)
-_CLOSES: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 class BadAnswer(Exception):
@@ -44,13 +40,22 @@ class Answer(NamedTuple):
 
     status: int
     head: bytes
-    """The headers, a line each."""
+    """The status line and the headers."""
     body: bytes
 
-    def header(self, name: str) -> str | None:
-        """The value of a header; None if there is none. They are not all parsed, because few are ever needed."""
-        found = re.search(rb"\r\n%b:([^\r]*)" % name.encode(), self.head, re.IGNORECASE)
-        return found[1].strip().decode("latin-1") if found else None
+    def header(self, name: bytes) -> bytes | None:
+        """The value of a header by its name in lower case; None if there is none."""
+        return _header(self.head, self.head.lower(), name)
+
+
+def _header(head: bytes, lowered: bytes, name: bytes) -> bytes | None:
+    # Headers are looked for and not all parsed, because few are ever needed.
+    start = lowered.find(b"\r\n%b:" % name)
+    if start < 0:
+        return None
+    start += len(name) + 3
+    end = head.find(b"\r\n", start)
+    return head[start : end if end >= 0 else None].strip()
 
 
 class Pool:
@@ -97,12 +102,14 @@ class Pool:
                 self._idle.pop().close()
 
     def _take(self, connect: float) -> _Connection:
-        with suppress(IndexError):
-            while True:
+        while self._idle:
+            try:
                 connection = self._idle.pop()
-                if time.monotonic() < connection.idle_since + _FRESH or connection.is_quiet():
-                    return connection
-                connection.close()
+            except IndexError:  # another thread was faster
+                break
+            if time.monotonic() < connection.idle_since + _FRESH or connection.is_quiet():
+                return connection
+            connection.close()
         return _Tls(self._place, connect) if self._tls else _Connection(self._place, connect)
 
 
@@ -159,12 +166,13 @@ class _Connection:
                 raise BadAnswer("the answer has no head")
             received += more
         head = received[:end]
-        about = _ABOUT.match(head)
-        length = _LENGTH.search(head)
-        if about is None or length is None:
+        lowered = head.lower()
+        length = _header(head, lowered, b"content-length") or b""
+        version, _, status = head[:12].partition(b" ")
+        if version != b"HTTP/1.1" or len(status) != 3 or not status.isdigit() or not length.isdigit():
             raise BadAnswer(head[:100].decode("latin-1"))
         parts = [received[end + 4 :]]
-        missing = int(length[1]) - len(parts[0])
+        missing = int(length) - len(parts[0])
         while missing > 0:
             more = self.read()
             if not more:
@@ -173,7 +181,9 @@ class _Connection:
             missing -= len(more)
         if missing < 0:
             raise BadAnswer("the answer is longer than it says")
-        return Answer(int(about[1]), head, b"".join(parts)), _CLOSES.search(head) is not None
+        closes = _header(head, lowered, b"connection")
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return Answer(int(status), head, body), closes is not None and closes.lower() == b"close"
 
 
 class _Tls(_Connection):

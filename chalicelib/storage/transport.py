@@ -24,7 +24,6 @@ harmless, as in sequence numbers, and in a transaction where counts must be exac
 from __future__ import annotations
 
 import random
-import re
 import time
 import uuid
 import zlib
@@ -53,7 +52,6 @@ _CONFLICT: Final = "TransactionConflictException"
 """The code for a single write of an item that a transaction is writing. Nothing was written; it is retried as often as
 the budget allows."""
 _LATE: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
-_CRC: Final = re.compile(rb"\r\nx-amz-crc32: *([^ \r]*)", re.IGNORECASE)
 _BATCHES: Final = {"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "UnprocessedItems"}
 """Operations that may be done in part, and the member of their answers that says what is left."""
 _DOUBLINGS: Final = 5
@@ -187,8 +185,8 @@ class Transport:
             answer = self._pool.exchange(head + body, silence)
         except (OSError, BadAnswer) as error:
             raise _Again(repr(error), self._patience.pause, unsure=True) from error
-        crc = _CRC.search(answer.head)
-        if crc is not None and crc[1] != b"%d" % zlib.crc32(answer.body):
+        crc = answer.header(b"x-amz-crc32")
+        if crc is not None and crc != b"%d" % zlib.crc32(answer.body):
             raise _Again("damaged answer", self._patience.pause, unsure=True)
         try:
             content = wire.decode(answer.body)
@@ -212,17 +210,17 @@ class Transport:
         if code in credentials.EXPIRED:
             credentials.forget()
             return _Again(f"{code}: {message}", self._patience.pause)
-        if code in _LATE and self._correct_clock(answer.header("date")):
+        if code in _LATE and self._correct_clock((answer.header(b"date") or b"").decode("latin-1")):
             return _Again(f"{code}: {message}", 0)
-        request_id = answer.header("x-amzn-requestid") or ""
+        request_id = (answer.header(b"x-amzn-requestid") or b"").decode("latin-1")
         return Refused(code, message, request_id, content.get("CancellationReasons", []))
 
-    def _correct_clock(self, date: str | None) -> bool:
+    def _correct_clock(self, date: str) -> bool:
         """Adopt DynamoDB's clock. False if ours was right: then the secret is wrong, and a retry is useless."""
         # Imported here because clocks are seldom wrong.
         from email.utils import mktime_tz, parsedate_tz
 
-        parsed = parsedate_tz(date or "")
+        parsed = parsedate_tz(date)
         skew = mktime_tz(parsed) - time.time() if parsed else self._skew
         if abs(skew - self._skew) <= _SKEW:
             return False
