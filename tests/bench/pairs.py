@@ -35,6 +35,9 @@ Work = Callable[[int], object]
 CALLS = 40
 """Calls of one alternative, before it is the other's turn."""
 
+WARM = 5
+"""Turns of each alternative before any is measured."""
+
 ATTRIBUTES = 42
 
 
@@ -61,7 +64,7 @@ def in_turns(ours: Work, other: Work, rounds: int) -> Pair:
             count += 1
         return (time.thread_time() - begun) / CALLS
 
-    for _ in range(5):  # caches, connections, and code that the interpreter specialises
+    for _ in range(WARM):  # caches, connections, and code that the interpreter specialises
         measured(ours)
         measured(other)
     found = [(measured(ours), measured(other)) for _ in range(rounds)]
@@ -113,46 +116,66 @@ class Caller:
         return call
 
 
-def pairs(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Calls of devices, each against its floor.
+def idle(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Calls of a device without an update, each against its floor.
 
-    ``order``: ``idle``, the token of a device without an update; ``busy``, that of a device which installs
-    ``deployment``; ``poll``, the body of a poll.
+    ``order``: its ``token``, and ``poll``, the body of a poll.
     """
     server.drain()  # so that no worker disturbs
-    caller, rounds = Caller(server), order["rounds"]
-    known: str = order["idle"]
+    caller, rounds, known = Caller(server), order["rounds"], order["token"]
     claims = tokens.verify(known)
-    tenant, device = TenantId(claims["mender.tenant"]), claims["sub"]
-    key, aws = signing_keys.active().private.public_key(), settings.aws()
-    read_head = floor.reader(aws.endpoint_url or "", aws.region, heads.table(), heads.key(tenant, device))
-
-    def against_floor(requests: list[Request], trips: int, used: list[str]) -> Pair:
-        def least(count: int) -> None:
-            if used:
-                floor.check_token(used[count % len(used)], key)
-            for _ in range(trips):
-                read_head()
-
-        return in_turns(caller.work(requests), least, rounds)
-
+    least = _Least(claims)
     body = order["poll"].encode()
-    fresh = [tokens.issue({**claims, "iat": claims["iat"] - at}) for at in range(2 * (rounds + 5) * CALLS)]
+    fresh = [tokens.issue({**claims, "iat": claims["iat"] - at}) for at in range(2 * (rounds + WARM) * CALLS)]
     attributes = [{"name": f"attribute_{at}", "value": f"value {at}"} for at in range(ATTRIBUTES)]
     inventory = Request("PATCH", INVENTORY, known, json.dumps(attributes).encode(), 200)
-    path = f"{REPORTS}/{order['deployment']}/status"
-    reports = [
-        Request("PUT", path, order["busy"], json.dumps({"status": status}).encode())
-        for status in ("downloading", "installing")
-    ]
     found = {
-        "idle_known": against_floor([Request("POST", NEXT, known, body)], 1, []),
-        "idle_new": against_floor([Request("POST", NEXT, token, body) for token in fresh], 1, fresh),
-        "inventory": against_floor([inventory], 1, [known]),
-        "report": against_floor(reports, 1, [known]),
-        "report_own_trips": against_floor(reports, 2, [known]),
+        "idle_known": in_turns(caller.work([Request("POST", NEXT, known, body)]), least.of(1, []), rounds),
+        "idle_new": in_turns(
+            caller.work([Request("POST", NEXT, token, body) for token in fresh]), least.of(1, fresh), rounds
+        ),
+        "inventory": in_turns(caller.work([inventory]), least.of(1, [known]), rounds),
     }
     return {name: asdict(pair) for name, pair in found.items()}
+
+
+def reports(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Status reports of a device with ``token`` that installs ``deployment``, against two floors."""
+    caller, rounds, token = Caller(server), order["rounds"], order["token"]
+    least = _Least(tokens.verify(token))
+    path = f"{REPORTS}/{order['deployment']}/status"
+    work = caller.work(
+        [
+            Request("PUT", path, token, json.dumps({"status": status}).encode())
+            for status in ("downloading", "installing")
+        ]
+    )
+    found = {
+        "report": in_turns(work, least.of(1, [token]), rounds),
+        "report_own_trips": in_turns(work, least.of(2, [token]), rounds),
+    }
+    return {name: asdict(pair) for name, pair in found.items()}
+
+
+class _Least:
+    """The floor of a device's calls."""
+
+    def __init__(self, claims: Mapping[str, Any]) -> None:
+        aws = settings.aws()
+        place = heads.key(TenantId(claims["mender.tenant"]), claims["sub"])
+        self._key = signing_keys.active().private.public_key()
+        self._read = floor.reader(aws.endpoint_url or "", aws.region, heads.table(), place)
+
+    def of(self, trips: int, used: list[str]) -> Work:
+        """Check one of these tokens, if there are any, and make so many round trips."""
+
+        def work(count: int) -> None:
+            if used:
+                floor.check_token(used[count % len(used)], self._key)
+            for _ in range(trips):
+                self._read()
+
+        return work
 
 
 def operators(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -54,15 +54,13 @@ async def ratios(bench: Bench) -> None:
     poll = json.dumps({"device_provides": {"device_type": DEVICE_TYPE, "artifact_name": "original"}})
     async with bench.tenant() as (client, operator, address, _):
         fleet = await bench.fleet(client, operator, address, DEVICES)
-        busiest, *others = fleet.devices[:TARGETS]
-        idle = fleet.devices[-1]
+        [busy, *others] = fleet.devices[:TARGETS]
         await parts.release(fleet, operator, "v1", 1_000)
-        targets = [device.id for device in (busiest, *others)]
+        of_device = {**bench.process.run("idle", rounds=rounds, token=fleet.devices[-1].token, poll=poll)}
+        targets = [device.id for device in (busy, *others)]
         deployment = await operator.deploy("d", "v1", targets)
-        await busiest.poll()
-        of_device = bench.process.run(
-            "pairs", rounds=rounds, idle=idle.token, busy=busiest.token, deployment=deployment, poll=poll
-        )
+        await busy.poll()
+        of_device |= bench.process.run("reports", rounds=rounds, token=busy.token, deployment=deployment)
         for name, (title, bar) in OF_A_DEVICE.items():
             found.append(Ratio(title, FLOOR, Pair(**of_device[name]), bar))
         for number in range(19):

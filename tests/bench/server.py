@@ -17,7 +17,7 @@ from typing import Any
 
 from infra.local.testing import LocalServer
 from tests.bench.numbers import ROOT
-from tests.bench.pairs import many_open, operators, pairs
+from tests.bench.pairs import idle, many_open, operators, reports
 from tests.simulator.serve import serve
 from tests.support import cold_start
 from tests.support.usage import Memory, cpu
@@ -129,6 +129,6 @@ if __name__ == "__main__":
     serve(
         {
             each.__name__: each
-            for each in (count, first_call, many_open, operators, pairs, roster, searching, tenant, usage)
+            for each in (count, first_call, idle, many_open, operators, reports, roster, searching, tenant, usage)
         }
     )
