@@ -20,6 +20,7 @@ from chalicelib import settings, tokens
 from chalicelib.aws import signing_keys
 from chalicelib.fleet import control, heads
 from chalicelib.http.routing import RouteTable
+from chalicelib.inventory.service import building
 from chalicelib.storage.keys import TenantId
 from infra.local import rest_event
 from infra.local.lambda_context import LambdaContext
@@ -195,6 +196,10 @@ def operators(server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any
         "deployments": Request("GET", "/api/management/v2/deployments/deployments", token, b"", 200),
         "search": Request("POST", "/api/management/v2/inventory/filters/search", token, search, 200),
     }
+    caller.work([found["search"]])(0)
+    tenant = TenantId(tokens.verify(token)["mender.tenant"])
+    while building.rebuild(tenant):  # the first search asks for a snapshot, which the schedule makes within a minute
+        pass
     return {name: asdict(against_verification(request)) for name, request in found.items()}
 
 

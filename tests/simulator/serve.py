@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from infra import migrations
 from infra.local.first_run import ensure_first_tenant
 from infra.local.testing import LocalServer
 
@@ -128,6 +129,7 @@ def serve(commands: Mapping[str, Command]) -> None:
     out = sys.stdout
     sys.stdout = sys.stderr  # other output must not be taken for an answer
     with tempfile.TemporaryDirectory() as folder, LocalServer(tls="--tls" in sys.argv) as server:
+        migrations.store().version()  # as `make run` does, so that data are stored in the newest form
         first, _ = ensure_first_tenant(Path(folder) / "first_tenant.json")
         server.workers.start()
         try:
