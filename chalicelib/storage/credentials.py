@@ -7,7 +7,7 @@ first call otherwise does.
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +40,7 @@ def keys() -> Keys:
     """
     given = settings.aws().keys
     if given is not None:
-        return _as_keys(*given)
+        return Keys(*given)
     # Imported here: see above.
     from botocore.exceptions import BotoCoreError
 
@@ -48,11 +48,7 @@ def keys() -> Keys:
         found = current().get_frozen_credentials()
     except BotoCoreError as error:
         raise Unavailable from error
-    return _as_keys(found.access_key, found.secret_key, found.token)
-
-
-# They seldom change, and what is prepared for a signature depends on them.
-_as_keys = lru_cache(maxsize=1)(Keys)
+    return Keys(found.access_key, found.secret_key, found.token)
 
 
 def current() -> Credentials:

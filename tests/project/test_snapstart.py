@@ -125,7 +125,7 @@ TIMELESS = {
     "chalicelib.storage.dynamodb.shared": "its connections are closed, and its clock correction is dropped with them",
     "chalicelib.storage.keys._part": "made of its argument",
     "chalicelib.storage.pool.trust": "certificates are checked at each connection, with the time of then",
-    "chalicelib.storage.wire._constant": "by time and credentials",
+    "chalicelib.storage.wire._prepared": "by time and credentials",
     "chalicelib.storage.wire._key": "by day and credentials",
     "chalicelib.storage.writes._names": "made of its argument",
     "chalicelib.tokens._verified": "the key and the expiry are checked at each use",
