@@ -91,7 +91,7 @@ class Pool:
         if closes or len(self._idle) >= _KEPT:
             connection.close()
         else:
-            connection.idle_since = time.monotonic()
+            connection.idle_since = time.time()
             self._idle.append(connection)
         return answer
 
@@ -107,7 +107,7 @@ class Pool:
                 connection = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if time.monotonic() < connection.idle_since + _FRESH or connection.is_quiet():
+            if 0 <= time.time() - connection.idle_since < _FRESH or connection.is_quiet():
                 return connection
             connection.close()
         return _Tls(self._place, connect) if self._tls else _Connection(self._place, connect)
@@ -121,7 +121,8 @@ class _Connection:
     """
 
     idle_since = 0.0
-    """Since when it waits in the pool, on the monotonic clock."""
+    """When it was put into the pool, in seconds since 1970. The monotonic clock may stand still while a Lambda is
+    frozen."""
 
     def __init__(self, place: tuple[str, int], connect: float) -> None:
         self._limit = 0.0
