@@ -50,11 +50,12 @@ class Line:
             body = body.read()
         if isinstance(body, str):
             body = body.encode()
-        headers = [(name.lower().encode(), _bytes(value)) for name, value in request.headers.items()]
-        headers.append((b"host", parts.netloc.encode()))
+        # The app's own client sends a host of its own, botocore leaves that to its session.
+        named = {name.lower(): _bytes(value) for name, value in request.headers.items()}
+        headers = [(name.encode(), value) for name, value in (named | {"host": parts.netloc.encode()}).items()]
         status, answered, content = self._ask("request", request.method, path, headers, bytes(body))
-        named = {name.decode(): value.decode() for name, value in answered}
-        return AWSResponse(request.url, status, HeadersDict(named), _Body(content))
+        found = {name.decode(): value.decode() for name, value in answered}
+        return AWSResponse(request.url, status, HeadersDict(found), _Body(content))
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Call a deployed API."""
