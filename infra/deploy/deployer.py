@@ -93,11 +93,13 @@ def remove(project: Path, stage: str, record: Record) -> None:
     installation = record.load()
     config, client = _chalice(project, stage)
     _adopt(config, client, stage, _resources(config, stage), installation, record)
+    logs = [each["log_group_name"] for each in installation.resources if "log_group_name" in each]
     plan = models.Plan()
     Sweeper().execute(plan, config)
     Recording(client, UI(), lambda _: None).execute(plan)
-    # The unused log of plain Chalice, and access logs, which Chalice does not manage.
-    for name in (f"/aws/lambda/lamplighter-{stage}-api_handler", *log_groups(stage)):
+    # The unused log of plain Chalice, and access logs, which Chalice does not manage; and again those of functions: a
+    # call that was running when its function was deleted, such as the schedule's, may have created its log anew.
+    for name in (f"/aws/lambda/lamplighter-{stage}-api_handler", *log_groups(stage), *logs):
         client.delete_log_group(name)
     installation.resources, installation.releases, installation.live = [], [], 0
     record.save(installation)
