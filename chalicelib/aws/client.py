@@ -80,7 +80,7 @@ class Connections:
     ) -> Any:
         """Send a request once; returns the answer with its status and data. ``connect`` and ``read`` are in seconds."""
         if "x-amz-target" in headers:
-            own = self._own.setdefault(url, Pool(url, _CONNECT))
+            own = self._own.get(url) or self._own.setdefault(url, Pool(url, _CONNECT))
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             answer = own.exchange(f"{method} / HTTP/1.1\r\n{head}\r\n".encode() + body, read)
             return Reply(answer.status, answer.body)

@@ -135,8 +135,8 @@ def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence
         Unprocessable: too many deployments are unfinished.
     """
     item = control.find(tenant)
-    recent = item.open if item is not None else {}
-    if len(recent) + ((item.paged or 0) if item is not None else 0) >= limits.OPEN_DEPLOYMENTS:
+    recent, paged = (item.open, item.paged or 0) if item is not None else ({}, 0)
+    if len(recent) + paged >= limits.OPEN_DEPLOYMENTS:
         raise Unprocessable(
             f"too many unfinished deployments (max: {limits.OPEN_DEPLOYMENTS}); abort some or let them finish"
         )

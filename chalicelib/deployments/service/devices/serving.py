@@ -1,8 +1,8 @@
 """``deployments/next``: which update a device gets (``docs/behaviour.md#polling``).
 
-Devices make this call far more often than any other, so it decides what a fleet costs: an idle poll is one read. The
-steps, in order: the active row, if there is one; else the open deployments that wait for the device, of which
-``rules.decision`` chooses one; then its artifact; then the row.
+``polling`` answers the polls of devices for which nothing can wait, and passes on all others. The steps, in order: the
+active row, if there is one; else the open deployments that wait for the device, of which ``rules.decision`` chooses
+one; then its artifact; then the row.
 """
 
 from __future__ import annotations
