@@ -115,6 +115,7 @@ SUBSTATE = 200  # Mender: characters of a substate
 FAILURE_REASON = 200  # own: characters of the first error of a log that are stored
 OUTCOMES = 1000  # own: failed devices, and as many updated ones, that outcomes of a deployment are counted from
 DEPLOYMENT_LOG = 1 * MIB  # Mender: a deployment log, as the request body
+DEPLOYMENT_RETRIES = 20  # own: deployments that retry the failed devices of one deployment, which lists them
 RETRIES_MAX = 100  # own: retries of a deployment
 MAX_DEVICES = 10**9  # own: devices of a dynamic deployment; no fleet is larger
 VERDICTS = 200  # own: open dynamic deployments of which a head stores that their filters match

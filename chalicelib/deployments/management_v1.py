@@ -18,12 +18,13 @@ from chalicelib.deployments.shapes import (
     DeploymentStatistics,
     DeviceHistory,
     NewDeployment,
+    NewRetry,
     SetStatus,
     Upcoming,
 )
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
-from chalicelib.http import etag, paging, queries
+from chalicelib.http import content, etag, paging, queries
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Created, NoContent, Reply, Request, UserRequest, created, no_content
 from chalicelib.rights import Permission
@@ -191,6 +192,30 @@ def set_deployment_status(request: UserRequest, body: SetStatus, id: str) -> NoC
         raise BadRequest("Unexpected deployment status")
     service.abort(request.tenant, deployment)
     return no_content()
+
+
+@user_route(
+    bp,
+    "POST /management/v1/deployments/deployments/{id}/retry",
+    Permission.DEPLOYMENTS_MANAGE,
+    within={"deployment": "id"},
+)
+def retry_deployment(request: UserRequest, body: bytes, id: str) -> Created:
+    """Create a deployment to the devices that have failed in this one so far.
+
+    The body may be empty: then the same release is installed again, with the options of this deployment but without its
+    phases. Devices that fail later are not included. Not part of Mender's API.
+
+    Raises:
+        Conflict: an unfinished retry has the same parameters, or the deployment was retried too often.
+        Unprocessable: no device failed, there is no such artifact, or too many deployments are unfinished.
+        UnsupportedMediaType: the body is not JSON.
+    """
+    wanted = NewRetry()
+    if body.strip():
+        content.require_json(request.headers.get("content-type"), body)
+        wanted = content.decode(body, NewRetry, prefix="Validating request body: ")
+    return created(PLACE + service.retry(request.tenant, read_id(id), wanted, request.scopes))
 
 
 @user_route(

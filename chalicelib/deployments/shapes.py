@@ -20,6 +20,7 @@ Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=limits.MAX_DEVICES)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=limits.RETRIES_MAX)]
+RetriedStatus = Literal["failure", "aborted", "noartifact"]
 
 
 class NewPhase(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,6 +76,23 @@ class SetStatus(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``PUT /deployments/{id}/status``."""
 
     status: str
+
+
+class NewRetry(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /deployments/{id}/retry``. What is absent is as in the deployment that is retried.
+
+    ``statuses`` are those of the devices to update again. Without phases, all of them may begin at once.
+    """
+
+    name: Name | None = None
+    artifact_name: ArtifactName | None = None
+    statuses: Annotated[list[RetriedStatus], msgspec.Meta(min_length=1, max_length=3)] = msgspec.field(
+        default_factory=lambda: ["failure"]
+    )
+    force_installation: bool | None = None
+    retries: Retries | None = None
+    phases: list[NewPhase] | None = None
+    uniform_phases: UniformPhases | None = None
 
 
 class DeploymentIds(msgspec.Struct, forbid_unknown_fields=True):
@@ -198,6 +216,10 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     initial_device_count: int | None = None
     preparing: Preparation | None = None
     """Only until its targets are listed; no device gets it before."""
+    parent: str | None = None
+    """The deployment whose failed devices it is for."""
+    retried_by: list[str] | None = None
+    """The deployments to its failed devices, oldest first."""
     outcomes: Outcomes | None = None
     """Only if it was requested."""
 

@@ -60,6 +60,8 @@ def show(deployment: Deployment, counts: Counts, configured: Mapping[str, str] |
         dynamic=plan.dynamic,
         initial_device_count=plan.initial if plan.dynamic else None,
         preparing=None if prepared is None else Preparation(prepared.found, prepared.expected),
+        parent=plan.parent,
+        retried_by=list(deployment.retried_by) or None,
     )
 
 

@@ -31,6 +31,7 @@ _READ: Final[dict[object, tuple[str, Callable[[Any], Any] | None]]] = {
     bytes | None: ("B", None),
     dict[str, int]: ("M", lambda named: {name: int(each["N"]) for name, each in named.items()}),
     list[int] | None: ("L", lambda numbers: [int(each["N"]) for each in numbers]),
+    list[str] | None: ("L", lambda texts: [each["S"] for each in texts]),
     # A blob (``base.BlobAttribute``).
     Any: ("B", to_document),
 }

@@ -96,6 +96,14 @@ def deployed_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {"id": device.id}, {}
 
 
+def failed_deployment(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    device = mine.world.device()
+    made = mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex)
+    serves(device.poll(), made)
+    assert device.report(made, "failure").status_code == 204
+    return {"id": made}, json({"name": uuid.uuid4().hex, "statuses": ["failure"], "retries": 0})
+
+
 def updated_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     device = mine.world.device()
     made = mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex)
@@ -317,6 +325,7 @@ CASES: dict[str, Case] = {
     f"POST {V1}/deployments/deployments": lambda mine: ({}, deployment(mine, devices=[str(uuid.uuid4())])),
     f"POST {V1}/deployments/deployments/group/{{name}}": accepted_group,
     f"PUT {V1}/deployments/deployments/{{id}}/status": open_deployment,
+    f"POST {V1}/deployments/deployments/{{id}}/retry": failed_deployment,
     f"DELETE {V1}/deployments/deployments/devices/{{id}}": deployed_device,
     f"DELETE {V1}/deployments/deployments/devices/{{id}}/history": updated_device,
     f"DELETE {V1}/inventory/devices/{{id}}": reporting_device,

@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "PATCH /management/v1/deployments/deployments/{id}": {"update_control_map": {"priority": 1}},
     "PUT /management/v2/devauth/devices/{id}/flags": {"test_device": True},
     "PUT /management/v1/deployments/deployments/{id}/status": {"status": "aborted"},
+    "POST /management/v1/deployments/deployments/{id}/retry": {"name": "stolen"},
     "PUT /management/v1/deployments/artifacts/{id}": {"description": "changed"},
     "PUT /management/v1/inventory/devices/{id}/group": {"group": "stolen"},
     "PUT /management/v1/inventory/devices/{id}/tags": [{"name": "a", "value": "b"}],

@@ -11,6 +11,7 @@ import msgspec
 from chalicelib.deployments.rules import phases, polling
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.statistics import Counts
+from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.shapes import NewPhase, UniformPhases
 
 SOFTWARE, CONFIGURATION = "software", "configuration"
@@ -59,6 +60,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[str] | None = None
     has_map: bool = False
     """Whether it has an update control map. The map itself may change."""
+    parent: str | None = None
+    """The deployment whose failed devices this one is for."""
     lock: str
     """Hash of the parameters that no two unfinished deployments may share."""
 
@@ -105,6 +108,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return phases.share(sorted({*earlier, upto}), part, self.part_sizes or [1] * self.parts)
 
 
+class Retried(msgspec.Struct, frozen=True):
+    """The devices of an earlier deployment that another one is for."""
+
+    deployment: str
+    statuses: list[Status]
+    """The statuses with which they ended."""
+    groups: list[str] | None = None
+    """The groups in which they have to be; None: they may be anywhere."""
+
+
 class Preparing(msgspec.Struct, frozen=True, kw_only=True):
     """The work on a large deployment whose targets are still being listed; no poll sees it yet."""
 
@@ -117,6 +130,13 @@ class Preparing(msgspec.Struct, frozen=True, kw_only=True):
     phases: list[NewPhase] | None
     """The phases of the request, which are divided again among the listed devices."""
     uniform_phases: UniformPhases | None
+    retried: Retried | None = None
+    """The devices that it is for, instead of a group's or all. Then the group is ``NO_GROUP``."""
+
+
+NO_GROUP = ""
+"""A group without devices. A worker of the previous version, which may still run during an upgrade and does not know
+retries, lists no devices for it, and so ends the deployment instead of bringing it to all devices."""
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +152,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     preparing: Preparing | None = None
     sums: Counts | None = None
     """The sums of the counter items of a large deployment, kept after its end."""
+    retried_by: tuple[str, ...] = ()
+    """The deployments to its failed devices, oldest first."""
     corrections: int = 0
     """The number of changes to rows of a large deployment that already had a final status."""
     due: str | None = None

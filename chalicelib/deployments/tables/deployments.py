@@ -67,6 +67,7 @@ def of_item(item: DeploymentItem | DeploymentRecord) -> Deployment:
         control_map=item.control_map,
         preparing=None if item.preparing is None else msgspec.convert(item.preparing, Preparing),
         sums=None if item.sums is None else msgspec.convert(item.sums, Counts),
+        retried_by=tuple(item.retried_by or ()),
         corrections=item.corrections or 0,
         due=item.due_sk,
     )
@@ -330,6 +331,13 @@ def keep_sums(tenant: TenantId, seen: Deployment, sums: Counts) -> None:
         unchanged |= DeploymentItem.corrections.does_not_exist()
     actions = [DeploymentItem.sums.set(sums)]
     deployment_ref(tenant, seen.id).update_if(actions, DeploymentItem.finished.exists() & unchanged)
+
+
+def link_retry(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
+    """Add a new deployment to those that retry its parent."""
+    parent = deployment_ref(tenant, str(plan.parent))
+    actions = [DeploymentItem.retried_by.set((DeploymentItem.retried_by | []).append([plan.id]))]
+    tx.update(parent, actions, DeploymentItem.pk.exists(), label="parent")
 
 
 def change_map(tx: Transaction, tenant: TenantId, deployment: str, control_map: dict[str, Any]) -> None:

@@ -106,6 +106,8 @@ class DeploymentItem(Indexed):
     artifacts = BlobAttribute()
     filter = BlobAttribute()
     groups = BlobAttribute(null=True)
+    parent = UnicodeAttribute(null=True)
+    retried_by: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     lock = UnicodeAttribute()
 
 

@@ -45,6 +45,8 @@ class DeploymentRecord(msgspec.Struct, frozen=True):
     artifacts: Any = None
     filter: Any = None
     groups: Any = None
+    parent: str | None = None
+    retried_by: list[str] | None = None
     lock: str = ""
 
     @property

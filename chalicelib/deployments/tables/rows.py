@@ -101,11 +101,14 @@ def of_deployment(tenant: TenantId, plan: Plan, parts: Iterable[int]) -> list[Ro
     return [of_item(item) for item in sorted(items, key=lambda item: str(item.state_sk))]
 
 
-def with_status(tenant: TenantId, plan: Plan, part: int, status: Status, *, limit: int) -> Iterator[Row]:
-    """The first rows with one stored status, by device: of a deployment, or of one part of a large one."""
+def with_status(tenant: TenantId, plan: Plan, part: int, status: Status, *, limit: int | None = None) -> Iterator[Row]:
+    """The rows with one stored status, by device: of a deployment, or of one part of a large one.
+
+    All, or the first ones (eventually consistent).
+    """
     (partition,) = _partitions(tenant, plan, [part])
-    prefix = RowItem.state_sk.startswith(f"{RANK[status]:02d}#")
-    return map(of_item, RowItem.state.query(partition, prefix, limit=limit))
+    prefix = Range("begins", f"{RANK[status]:02d}#")
+    return map(of_item, records.rows.query(table(), partition, prefix, index="state", limit=limit))
 
 
 def _partitions(tenant: TenantId, plan: Plan, parts: Iterable[int]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalicelib.artifacts import shapes as artifacts
+from chalicelib.deployments import shapes as deployments
 from chalicelib.devauth import shapes as devauth
 from chalicelib.tenantadm import shapes as tenantadm
 from chalicelib.useradm import shapes as useradm
@@ -67,6 +68,7 @@ READ_BY_VIEWS: Final[dict[str, Body]] = {
     "generateArtifactV1": {MULTIPART: _GENERATE},
     "loginV1": {JSON: useradm.LoginOptions},
     "requestUploadV1": {JSON: artifacts.Announcement},
+    "retryDeploymentV1": {JSON: deployments.NewRetry},
     "searchDevicesV2": {JSON: devauth.Search, FORM: devauth.Search},
     "setDeviceStateV1": {JSON: {"type": "object"}},
     "signUpV2": {JSON: tenantadm.SignUp, FORM: tenantadm.SignUp},
@@ -76,5 +78,5 @@ READ_BY_VIEWS: Final[dict[str, Body]] = {
 }
 """By operation id."""
 
-OPTIONAL: Final = {"completeUploadV1", "loginV1", "requestUploadV1"}
+OPTIONAL: Final = {"completeUploadV1", "loginV1", "requestUploadV1", "retryDeploymentV1"}
 """Operations whose body is optional."""

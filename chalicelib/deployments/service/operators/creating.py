@@ -16,7 +16,7 @@ from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.deployments.rules import control_maps, phases
-from chalicelib.deployments.rules.deployment import Plan, Preparing
+from chalicelib.deployments.rules.deployment import Plan, Preparing, Retried
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import changes, plans
 from chalicelib.deployments.service.operators import drafts
@@ -59,13 +59,13 @@ def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes) -> str:
         )
     require_reach(tenant, scopes, wanted.artifact_name, devices=set(wanted.devices or ()))
     if wanted.all_devices:
-        terms = [_term("identity", "status", "$eq", "accepted")]
+        terms = [term("identity", "status", "$eq", "accepted")]
         number = counts.number(tenant, ACCEPTED, None) if control.get(tenant).parts > 1 else 0
         if number > limits.UNDIVIDED_DEVICES:
             return _prepare(tenant, wanted, number, terms, None)
         return _create(tenant, wanted, list(membership.accepted_devices(tenant)), terms, None)
     devices = list(dict.fromkeys(wanted.devices or ()))
-    return _create(tenant, wanted, devices, [_term("identity", "id", "$in", devices)], None)
+    return _create(tenant, wanted, devices, [term("identity", "id", "$in", devices)], None)
 
 
 def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes: Scopes) -> str:
@@ -83,7 +83,7 @@ def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes
             "devices and all_devices are not allowed together with a group"
         )
     require_reach(tenant, scopes, wanted.artifact_name, group=group)
-    terms = [_term("system", "group", "$eq", group)]
+    terms = [term("system", "group", "$eq", group)]
     number = membership.group_size(tenant, group) if control.get(tenant).parts > 1 else 0
     if number > limits.UNDIVIDED_DEVICES:
         return _prepare(tenant, wanted, number, terms, [group])
@@ -91,7 +91,8 @@ def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes
     return _create(tenant, wanted, members, terms, [group])
 
 
-def _term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any]:
+def term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any]:
+    """A condition of how devices were chosen, in the wire format."""
     return {"scope": scope, "attribute": attribute, "type": kind, "value": value}
 
 
@@ -135,26 +136,32 @@ def _create(
         raise BadRequest("No devices for the deployment")
     if len(devices) > limits.FILTER_TARGETS:
         # The targets contain the list, so the deployment's own item stays small.
-        terms = [term if term["type"] != "$in" else {**term, "value": []} for term in terms]
-    return drafts.save(tenant, _fixed(tenant, wanted, Targets.of(devices), len(set(devices)), terms, groups))
+        terms = [each if each["type"] != "$in" else {**each, "value": []} for each in terms]
+    return drafts.save(tenant, fixed(tenant, wanted, Targets.of(devices), len(set(devices)), terms, groups))
 
 
 def _prepare(
     tenant: TenantId, wanted: NewDeployment, number: int, terms: list[dict[str, Any]], groups: list[str] | None
 ) -> str:
-    """Store a large deployment whose targets a worker lists: about ``number`` devices, of the group or all."""
-    draft = _fixed(tenant, wanted, Targets.of(()), number, terms, groups)
+    """Store a large deployment to about ``number`` devices, of the group or all."""
+    draft = fixed(tenant, wanted, Targets.of(()), number, terms, groups)
+    return drafts.save(tenant, prepared(draft, wanted, group=groups[0] if groups else None))
+
+
+def prepared(draft: Draft, wanted: NewDeployment, *, group: str | None, retried: Retried | None = None) -> Draft:
+    """The draft of a large deployment, whose targets a worker lists: the devices of the group, retried ones, or all."""
     preparing = Preparing(
-        group=groups[0] if groups else None,
-        expected=number,
+        group=group,
+        expected=draft.plan.size,
         phases=wanted.phases,
         uniform_phases=wanted.uniform_phases,
+        retried=retried,
     )
     plan = replace(draft.plan, parts=limits.DEPLOYMENT_PARTS, in_bucket=True)
-    return drafts.save(tenant, replace(draft, plan=plan, preparing=preparing))
+    return replace(draft, plan=plan, preparing=preparing)
 
 
-def _fixed(
+def fixed(
     tenant: TenantId,
     wanted: NewDeployment,
     targets: Targets,
@@ -162,6 +169,7 @@ def _fixed(
     terms: list[dict[str, Any]],
     groups: list[str] | None,
 ) -> Draft:
+    """The draft of a deployment to ``number`` devices that do not change: the targets, or those that a worker lists."""
     return _draft(
         tenant,
         wanted,
@@ -203,7 +211,7 @@ def _draft(
         created=now,
         phases=_phases(tenant, wanted, targeted, now),
         artifacts=[candidate.id for candidate in candidates],
-        lock=_hash([wanted.name, wanted.artifact_name, wanted.force_installation, *chosen]),
+        lock=hashed([wanted.name, wanted.artifact_name, wanted.force_installation, *chosen]),
         **more,
     )
     return Draft(plan, targets, _control_map(tenant, wanted, deployment))
@@ -223,7 +231,7 @@ def _control_map(tenant: TenantId, wanted: NewRollout, deployment: str) -> dict[
     return control_maps.read(wanted.update_control_map, deployment)
 
 
-def _hash(parameters: list[Any]) -> str:
+def hashed(parameters: list[Any]) -> str:
     """A hash of the parameters that no two unfinished deployments may share."""
     return hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()
 

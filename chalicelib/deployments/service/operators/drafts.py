@@ -139,6 +139,8 @@ def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] |
         deployments.put_targets(tx, tenant, plan.id, draft.targets.to_bytes())
     if not plan.parts:
         counters.create(tx, tenant, plan, last)
+    if plan.parent is not None:
+        deployments.link_retry(tx, tenant, plan)
     tx.then(partial(count, Metric.DEPLOYMENTS_CREATED))
     if draft.configuration is None:
         artifacts.hold(tx, tenant, plan.artifact_name)

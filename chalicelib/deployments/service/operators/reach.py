@@ -104,8 +104,15 @@ def require_reach(
     Raises:
         Forbidden: it is not within a scope, or names something that does not exist, which must look the same.
     """
-    if not any(_may_deploy(tenant, scope, release, devices, group) for scope in scopes):
+    if not permitting(tenant, scopes, release, devices=devices, group=group):
         raise Forbidden
+
+
+def permitting(
+    tenant: TenantId, scopes: Scopes, release: str, *, devices: Collection[str] | None = None, group: str | None = None
+) -> Scopes:
+    """Those of the scopes that permit a new deployment, as :func:`require_reach` describes."""
+    return tuple(scope for scope in scopes if _may_deploy(tenant, scope, release, devices, group))
 
 
 def _may_deploy(

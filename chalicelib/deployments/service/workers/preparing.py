@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from chalicelib import clock
 from chalicelib.aws import s3
 from chalicelib.deployments.rules import phases
-from chalicelib.deployments.service import beginning, changes, opening, plans
+from chalicelib.deployments.service import beginning, changes, ended, opening, plans
 from chalicelib.deployments.service.changes import Lost, Withdrawn
 from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest
@@ -80,6 +80,9 @@ def _list(tenant: TenantId, plan: Plan, preparing: Preparing) -> tuple[list[int]
 
 def _devices(tenant: TenantId, preparing: Preparing) -> Iterator[str]:
     """The ids of the devices, sorted."""
+    if preparing.retried is not None:
+        parent = deployments.find(tenant, preparing.retried.deployment)
+        return iter(()) if parent is None else ended.devices(tenant, parent, preparing.retried)
     if preparing.group is None:
         return membership.accepted_devices(tenant, at_once=_PAGE)
     return membership.group_members(tenant, preparing.group, status=ACCEPTED)

@@ -1,0 +1,27 @@
+"""Deployments to the failed devices of an earlier one (``docs/rollouts.md#retry-what-failed``)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from chalicelib import limits
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.rules.deployment import Plan
+
+_NAMED = re.compile(r"(?P<base>.*) \(retry (?P<path>\d+(?:\.\d+)*)\)", re.DOTALL)
+
+
+def name(plan: Plan, number: int) -> str:
+    """The name of the ``number``-th retry of a deployment, from 1: ``winter (retry 2)``.
+
+    The first retry of that one is ``winter (retry 2.1)``, so no two retries have the same name. Long names are cut.
+    """
+    found = _NAMED.fullmatch(plan.name) if plan.parent is not None else None
+    base, path = (found["base"], f"{found['path']}.{number}") if found else (plan.name, str(number))
+    suffix = f" (retry {path})"
+    if len(suffix) > limits.DEPLOYMENT_NAME:
+        # A retry of a retry, more than a hundred times: begin to count anew.
+        base, suffix = plan.name, f" (retry {number})"
+    return base[: limits.DEPLOYMENT_NAME - len(suffix)] + suffix

@@ -1,0 +1,8 @@
+"""The tests of ``test_retrying``, with deployments that are divided into parts."""
+
+from tests.deployments.test_retrying import *  # noqa: F403  # run again here
+
+# Each part takes queries of its own.
+del test_the_cost_of_a_retry  # noqa: F821
+# Their limits replace those of the other tests here.
+del test_a_retry_of_many_devices_is_prepared, test_an_earlier_worker_gives_a_retry_to_no_device  # noqa: F821
