@@ -159,11 +159,23 @@ class Phase(msgspec.Struct, omit_defaults=True):
     batch_size_devices: int | None = None
 
 
-class FailureReason(msgspec.Struct):
-    """A reason, and the number of examined devices that failed for it."""
+class FailureReason(msgspec.Struct, omit_defaults=True):
+    """A reason, and the number of examined devices that failed for it.
 
+    ``id`` is short, and the same for the same failure in any deployment. ``reason`` leaves out what differs by device;
+    ``example`` is what the first of ``devices`` sent.
+    """
+
+    id: str
     reason: str
     count: int
+    devices: list[str]
+    """Some of the devices, the first by id."""
+    state: str | None = None
+    """The substate in which they failed."""
+    example: str | None = None
+    artifacts: list[str] | None = None
+    """Ids of the artifacts that they got, the most frequent first."""
 
 
 class Outcomes(msgspec.Struct):

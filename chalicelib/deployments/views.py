@@ -12,13 +12,14 @@ from chalicelib.clock import rfc3339
 from chalicelib.deployments.rules import configuration, failures, statistics
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.shapes import Deployment as Shown
-from chalicelib.deployments.shapes import DeploymentDevice, Phase, Preparation, Statistics
+from chalicelib.deployments.shapes import DeploymentDevice, FailureReason, Phase, Preparation, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from chalicelib.deployments.rules.deployment import Deployment
+    from chalicelib.deployments.rules.failures import Reason
     from chalicelib.deployments.rules.row import Row
     from chalicelib.deployments.rules.statistics import Counts
 
@@ -95,6 +96,19 @@ def effective_status(row: Row, deployments: Mapping[str, Deployment]) -> Status:
     """The status of a row, which depends on its deployment if that was aborted."""
     deployment = deployments.get(row.deployment_id)
     return effective(row.status, aborted=deployment is not None and deployment.aborted)
+
+
+def show_reason(reason: Reason) -> FailureReason:
+    """A reason of failed devices."""
+    return FailureReason(
+        id=reason.id,
+        reason=reason.text,
+        count=reason.count,
+        devices=list(reason.devices),
+        state=reason.state,
+        example=reason.example,
+        artifacts=list(reason.artifacts) or None,
+    )
 
 
 def show_row(row: Row, deployments: Mapping[str, Deployment], images: Mapping[str, Any]) -> DeploymentDevice:

@@ -156,7 +156,9 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     "listDeploymentDevicesPageV1": _of(
         *_PAGED,
         status=_ROW_STATUSES,
-        reason=_query("Only devices that failed for this reason, as `outcomes` tells it; `status` has no effect then."),
+        reason=_query(
+            "Only devices that failed for this reason: its id or text in `outcomes`. Then `status` has no effect."
+        ),
     ),
     "listDeploymentsV1": _of(
         *_PLACED, *_DATES, "sort", search=_query("Only deployments whose name or release contains this text.")

@@ -18,7 +18,6 @@ from chalicelib.deployments.shapes import (
     DeploymentDevice,
     DeploymentStatistics,
     DeviceHistory,
-    FailureReason,
     Outcomes,
 )
 from chalicelib.deployments.tables import counters, deployments
@@ -184,7 +183,7 @@ def _rows_between(
 def failed_for(
     tenant: TenantId, deployment: str, reason: str, start: int, stop: int, groups: Names | None
 ) -> tuple[list[DeploymentDevice], int]:
-    """Rows ``start`` to ``stop`` of the devices that failed for a reason, and their number.
+    """Rows ``start`` to ``stop`` of the devices that failed for a reason, given by its id or text, and their number.
 
     They are among the first ``limits.OUTCOMES`` devices that failed, of which :func:`outcomes` tells the reasons.
 
@@ -194,7 +193,7 @@ def failed_for(
     stored = _require(tenant, deployment)
     counts = counters.by_part(tenant, stored.plan)
     failed = _first(tenant, stored.plan, counts, Status.FAILURE, groups)
-    rows = [row for row in failed if _reason(row) == reason]
+    rows = [row for row in failed if reason in failures.names(row)]
     return showing.show_rows(tenant, rows[start:stop], {deployment: stored}), len(rows)
 
 
@@ -221,7 +220,7 @@ def outcomes(tenant: TenantId, deployment: str, groups: Names | None) -> Outcome
     return Outcomes(
         failed=all_failed,
         failed_read=len(failed),
-        reasons=[FailureReason(reason, count) for reason, count in failures.most_frequent(map(_reason, failed))],
+        reasons=[views.show_reason(reason) for reason in failures.grouped(failed)],
         failed_at=_ends(failed),
         updated=all_updated,
         updated_at=_ends(updated),
@@ -234,10 +233,6 @@ def _first(
     """The first ``limits.OUTCOMES`` rows with a status, within the groups."""
     rows = _rows_between(tenant, plan, frozenset({status}), counts, 0, limits.OUTCOMES)
     return _rows_within(tenant, rows, groups)
-
-
-def _reason(row: Row) -> str:
-    return failures.reason(row.error, row.substate)
 
 
 def _ends(rows: list[Row]) -> list[str]:
