@@ -56,6 +56,8 @@ class Metric(StrEnum):
     """Calls answered with 503, because a store did not answer in time."""
     UNEXPECTED_ERRORS = "UnexpectedErrors"
     """Calls answered with 500; each has a line with its traceback."""
+    UNTRUSTED_UPLOADS = "UntrustedUploads"
+    """Artifacts that were refused, because their tenant demands a signature by one of its trusted keys."""
     WEBHOOK_DELIVERIES = "WebhookDeliveries"
     """Delivered webhook events."""
     WEBHOOK_FAILURES = "WebhookFailures"

@@ -6,10 +6,12 @@ from chalice.app import Blueprint
 
 from chalicelib import limits
 from chalicelib.artifacts import rules, service, shapes
+from chalicelib.artifacts.service import trust
 from chalicelib.errors import BadRequest, Conflict
 from chalicelib.http import content, paging, refusals
 from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import Accepted, Created, NoContent, Reply, UserRequest, accepted, created, no_content
+from chalicelib.http.signin import SignIn
 from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
@@ -26,7 +28,8 @@ def upload_artifact(request: UserRequest) -> Created:
 
     Raises:
         Conflict: there is an artifact with the same name and dependencies, or with the requested id.
-        Unprocessable: the release has as many artifacts as it can have, or the artifact's header is too large.
+        Unprocessable: the release has as many artifacts as it can have, the artifact's header is too large, or no
+            trusted key has signed it, which the tenant demands.
     """
     # Imported here: only uploads need it.
     from chalicelib.http import multipart
@@ -202,7 +205,8 @@ def generate_artifact(request: UserRequest) -> Created:
 
     Raises:
         Conflict: there is an artifact with the same name and dependencies.
-        Unprocessable: there is an artifact with the same name and device types, or the release is full.
+        Unprocessable: there is an artifact with the same name and device types, the release is full, or the tenant
+            demands signatures.
     """
     from chalicelib.artifacts.service import generating  # Imported here: it loads the parser and the writer.
     from chalicelib.http import multipart
@@ -254,3 +258,41 @@ def _release_filter(request: UserRequest) -> service.ReleaseFilter:
         update_type=query.get("update_type") or "",
         within=request.release_tags,
     )
+
+
+@user_route(bp, "GET /management/v1/deployments/trust/keys", Permission.RELEASES_READ)
+def list_trusted_keys(request: UserRequest) -> Reply[list[shapes.TrustedKey]]:
+    """List the public keys whose signatures on artifacts the tenant trusts. Not part of Mender's API."""
+    return Reply(200, trust.list_keys(request.tenant))
+
+
+@user_route(bp, "POST /management/v1/deployments/trust/keys", Permission.SETTINGS_MANAGE, sign_in=SignIn.RECENT)
+def add_trusted_key(request: UserRequest, body: shapes.NewTrustedKey) -> Created:
+    """Trust a public key. Not part of Mender's API.
+
+    Raises:
+        Conflict: the key is trusted already, or another one has the name.
+        Unprocessable: there are too many.
+    """
+    key_id = trust.add_key(request.tenant, body.name, body.pem)
+    return created(f"/api/management/v1/deployments/trust/keys/{key_id}")
+
+
+@user_route(bp, "DELETE /management/v1/deployments/trust/keys/{id}", Permission.SETTINGS_MANAGE, sign_in=SignIn.SESSION)
+def delete_trusted_key(request: UserRequest, id: str) -> NoContent:
+    """Trust a key no longer. Artifacts that it has signed remain. Not part of Mender's API."""
+    trust.delete_key(request.tenant, id)
+    return no_content()
+
+
+@user_route(bp, "GET /management/v1/deployments/trust/policy", Permission.RELEASES_READ)
+def show_trust_policy(request: UserRequest) -> Reply[shapes.TrustPolicy]:
+    """Get what happens to artifacts without a trusted signature, and to downgrades. Not part of Mender's API."""
+    return Reply(200, trust.policy(request.tenant))
+
+
+@user_route(bp, "PUT /management/v1/deployments/trust/policy", Permission.SETTINGS_MANAGE, sign_in=SignIn.RECENT)
+def set_trust_policy(request: UserRequest, body: shapes.TrustPolicy) -> NoContent:
+    """Set what happens to artifacts without a trusted signature, and to downgrades. Not part of Mender's API."""
+    trust.set_policy(request.tenant, body)
+    return no_content()

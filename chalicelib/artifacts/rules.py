@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from chalicelib import limits
 from chalicelib.artifacts.shapes import GenerateArguments
-from chalicelib.errors import BadRequest, TooLarge, Unprocessable
+from chalicelib.errors import BadRequest, Conflict, TooLarge, Unprocessable
 
 MEDIA_TYPE: Final = "application/vnd.mender-artifact"
 """The media type of an artifact file."""
@@ -322,3 +323,46 @@ def contains(wanted: str) -> Callable[[str], bool]:
     """A test whether a text contains ``wanted``, in any letter case."""
     folded = wanted.casefold()
     return lambda text: folded in text.casefold()
+
+
+class TrustedKey(msgspec.Struct, frozen=True):
+    """A public key whose signatures on artifacts the tenant trusts, as it is stored.
+
+    ``fingerprint`` is SHA-256 of the DER form, in hexadecimal digits.
+    """
+
+    id: str
+    name: str
+    pem: str
+    algorithm: str
+    fingerprint: str
+    created: datetime
+
+
+def check_key_name(name: str) -> str:
+    """The name of a trusted key, without spaces around it.
+
+    Raises:
+        BadRequest: it is missing, too long, or has characters that are not printable.
+    """
+    name = name.strip()
+    if not 0 < len(name) <= limits.TRUSTED_KEY_NAME or not name.isprintable():
+        raise BadRequest(f"name: must be 1 to {limits.TRUSTED_KEY_NAME} printable characters")
+    return name
+
+
+def add_key(keys: Sequence[TrustedKey], new: TrustedKey) -> list[TrustedKey]:
+    """The trusted keys with one more.
+
+    Raises:
+        Conflict: it is one of them, or one of them has its name.
+        Unprocessable: there are as many as allowed.
+    """
+    for key in keys:
+        if key.fingerprint == new.fingerprint:
+            raise Conflict(f"this key is trusted already, as {key.name!r}")
+        if key.name == new.name:
+            raise Conflict(f"a trusted key has the name {key.name!r} already; use another name")
+    if len(keys) >= limits.TRUSTED_KEYS:
+        raise Unprocessable(f"too many trusted keys (max: {limits.TRUSTED_KEYS}); delete those that are not used")
+    return [*keys, new]

@@ -6,7 +6,7 @@ are in ``metadata``. ``meta_data``, which it reads as a list, is left out.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -53,6 +53,17 @@ class Content(msgspec.Struct):
     clears_artifact_provides: list[str]
 
 
+class SignatureCheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether a trusted key had signed an artifact when it was uploaded, and which; or what was wrong."""
+
+    trusted: bool
+    key_name: str = ""
+    fingerprint: str = ""
+    """SHA-256 of the key's DER form, in hexadecimal digits."""
+    reason: str = ""
+    """Why it is not trusted."""
+
+
 class Artifact(Content, kw_only=True):
     """An artifact. ``size`` is the whole file's, in bytes."""
 
@@ -61,6 +72,8 @@ class Artifact(Content, kw_only=True):
     description: str
     size: int
     modified: str
+    signature: SignatureCheck | msgspec.UnsetType = msgspec.UNSET
+    """Absent if the tenant did not check signatures at the time. Not part of Mender's API."""
 
 
 class ArtifactUpdate(msgspec.Struct):
@@ -233,3 +246,33 @@ class GenerateArguments(msgspec.Struct):
     software_filesystem: str = ""
     software_name: str = ""
     software_version: str = ""
+
+
+class NewTrustedKey(msgspec.Struct):
+    """Body of a new trusted key: ``pem`` is a public key."""
+
+    name: str
+    pem: str
+
+
+class TrustedKey(msgspec.Struct):
+    """A public key whose signatures on artifacts the tenant trusts."""
+
+    id: str
+    name: str
+    pem: str
+    algorithm: str
+    """``RSA-`` and the number of bits, ``ECDSA-P256`` or ``Ed25519``."""
+    fingerprint: str
+    """SHA-256 of the key's DER form, in hexadecimal digits."""
+    created: str
+
+
+class TrustPolicy(msgspec.Struct, frozen=True):
+    """What happens to artifacts without a signature by a trusted key, and to downgrades of devices."""
+
+    signatures: Literal["off", "warn", "demand"]
+    """``off``: signatures are not checked; ``warn``: such artifacts are marked; ``demand``: such uploads are
+    refused."""
+    downgrades: Literal["allow", "flag", "refuse"]
+    """``flag``: the device gets the older software, and its row says so; ``refuse``: it does not get it."""

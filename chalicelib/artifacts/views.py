@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.artifacts.container import Artifact, Payload
-    from chalicelib.artifacts.rules import Division
+    from chalicelib.artifacts.rules import Division, TrustedKey
     from chalicelib.artifacts.tables.artifacts import ArtifactItem
     from chalicelib.artifacts.tables.releases import ReleaseItem
 
@@ -54,6 +54,7 @@ def artifact(item: ArtifactItem) -> shapes.Artifact:
             "description": item.description,
             "size": item.size,
             "modified": clock.rfc3339(item.modified),
+            **({} if item.signature is None else {"signature": item.signature}),
         },
         shapes.Artifact,
     )
@@ -87,3 +88,8 @@ def software(item: ReleaseItem) -> shapes.Software:
 def parted_upload(upload_id: str, division: Division, until: datetime) -> shapes.PartedUpload:
     """A direct upload in parts, which is given up at ``until``."""
     return shapes.PartedUpload(upload_id, division.size, division.part_size, division.count, clock.rfc3339(until))
+
+
+def trusted_key(key: TrustedKey) -> shapes.TrustedKey:
+    """A trusted key in the wire format."""
+    return shapes.TrustedKey(key.id, key.name, key.pem, key.algorithm, key.fingerprint, clock.rfc3339(key.created))

@@ -42,6 +42,7 @@ class ObjectType(StrEnum):
     ROLE = "role"
     SETTINGS = "settings"
     TENANT = "tenant"
+    TRUSTED_KEY = "trusted_key"
     USER = "user"
     USER_ACCESS_TOKEN = "user_access_token"  # noqa: S105  # the name of a kind of object
 

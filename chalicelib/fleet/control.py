@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -45,6 +45,22 @@ class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Maximum number of pending devices; 0: ``settings.pending_devices``."""
 
 
+class TrustPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a tenant does about artifacts without a signature by a trusted key, and about downgrades of devices.
+
+    As in Mender, nothing, until the tenant sets it (``artifacts.service.trust``).
+    """
+
+    signatures: Literal["off", "warn", "demand"] = "off"
+    """``off``: signatures are not checked; ``warn``: other artifacts are marked; ``demand``: they are refused."""
+    downgrades: Literal["allow", "flag", "refuse"] = "allow"
+    """``flag``: the device's row says so; ``refuse``: the device does not get the artifact."""
+
+
+ANYTHING: Final = TrustPolicy()
+"""The policy of a tenant that has not set one."""
+
+
 class Control(msgspec.Struct, frozen=True):
     """A tenant as calls see it."""
 
@@ -68,6 +84,7 @@ class Control(msgspec.Struct, frozen=True):
     """When storing the rows of changed devices in one partition begins; None: never. Parts come before it."""
     terms: int = 0
     """Counts changes of status, plan and limits."""
+    trust: TrustPolicy = ANYTHING
 
     def includes(self, feature: Feature) -> bool:
         """Whether plan and add-ons include a feature."""
@@ -100,6 +117,7 @@ class ControlRecord(OpenRecord, frozen=True):
     parts_from: datetime | None = None
     changes_from: datetime | None = None
     terms: int | None = None
+    trust: Any = None
 
 
 _reader = Reader(ControlRecord)
@@ -156,6 +174,7 @@ def _read(tenant: TenantId) -> Control:
         parts_from=item.parts_from,
         changes_from=item.changes_from,
         terms=item.terms or 0,
+        trust=msgspec.convert(item.trust, TrustPolicy) if item.trust else ANYTHING,
     )
 
 

@@ -16,7 +16,7 @@ from chalicelib.storage import erasing, keys
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.fleet.control import TenantSettings
+    from chalicelib.fleet.control import TenantSettings, TrustPolicy
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
     from chalicelib.tiers import PerTier
@@ -64,6 +64,14 @@ def save_settings(tx: Transaction, tenant: TenantId, before: TenantSettings, aft
         same = same | ControlItem.settings.does_not_exist() | (ControlItem.settings == {})
     condition = ControlItem.pk.exists() & same
     tx.update(ref(tenant), [ControlItem.settings.set(after)], condition, label="settings")
+
+
+def save_trust(tx: Transaction, tenant: TenantId, before: TrustPolicy, after: TrustPolicy) -> None:
+    """Replace what a tenant requires of artifacts; fails with label ``trust`` if it is no longer ``before``."""
+    same = ControlItem.trust == before
+    if before == control.ANYTHING:
+        same = same | ControlItem.trust.does_not_exist()
+    tx.update(ref(tenant), [ControlItem.trust.set(after)], ControlItem.pk.exists() & same, label="trust")
 
 
 def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:

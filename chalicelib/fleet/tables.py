@@ -53,7 +53,8 @@ class DeviceHead(FleetItem):
 class ControlItem(FleetItem):
     """The data of a tenant that every call needs.
 
-    ``fleet.open_deployments`` owns ``open``, ``newest``, ``paged`` and ``pages_revision``, ``tenantadm`` all others.
+    ``fleet.open_deployments`` owns ``open``, ``newest``, ``paged`` and ``pages_revision``, ``artifacts`` owns
+    ``trust``, ``tenantadm`` all others.
     """
 
     status = UnicodeAttribute(default="active")
@@ -85,6 +86,8 @@ class ControlItem(FleetItem):
     """When storing the rows of changed devices in one partition begins; absent: never."""
     terms = IntegerAttribute(null=True)
     """Counts changes by ``tenantadm``; absent: 0."""
+    trust = BlobAttribute(null=True)
+    """What the tenant requires of artifacts (``fleet.control.TrustPolicy``); absent: nothing."""
     subscribers = BlobAttribute(null=True)
     """Integrations that receive events: id to scopes of events. ``integrations`` owns it."""
     subscribers_revision = IntegerAttribute(null=True)

@@ -97,6 +97,15 @@ TABLE: dict[str, Access] = {
         P.TENANTS_MANAGE, SignIn.RECENT, Covers.NOTHING, "removal of a child"
     ),
     f"DELETE {T2}/tenants/{{id}}": Access(P.TENANTS_MANAGE, SignIn.RECENT, Covers.NOTHING, "removal of a child"),
+    f"POST {M1}/deployments/trust/keys": Access(
+        P.SETTINGS_MANAGE, SignIn.RECENT, Covers.NOTHING, "whose artifacts are trusted"
+    ),
+    f"DELETE {M1}/deployments/trust/keys/{{id}}": Access(
+        P.SETTINGS_MANAGE, SignIn.SESSION, Covers.NOTHING, "whose artifacts are trusted"
+    ),
+    f"PUT {M1}/deployments/trust/policy": Access(
+        P.SETTINGS_MANAGE, SignIn.RECENT, Covers.NOTHING, "whether artifacts have to be trusted"
+    ),
     f"PUT {T2}/settings": Access(P.SETTINGS_MANAGE, SignIn.ANY, Covers.ALL, "how long the audit log is kept"),
 }
 """Routes that give, change or take permissions or credentials."""

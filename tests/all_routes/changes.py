@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.storage.keys import TenantId
 from chalicelib.useradm import service
 from chalicelib.useradm.service import totp, twofactor
+from tests.all_routes.tenants import public_key
 from tests.conftest import PASSWORD
 from tests.deployments.world import DEVAUTH, serves
 from tests.simulator.artifacts import build_artifact
@@ -63,6 +64,16 @@ def json(body: Any) -> dict[str, Any]:
 
 def upload(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {}, {"files": {"artifact": ("a.mender", build_artifact(f"new-{uuid.uuid4().hex[:6]}", ("pi",)))}}
+
+
+def trusted_key(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    return {}, json({"name": uuid.uuid4().hex, "pem": public_key()})
+
+
+def own_trusted_key(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    made = mine.world.api.post(f"/api{V1}/deployments/trust/keys", **trusted_key(mine)[1])
+    assert made.status_code == 201, made.text
+    return {"id": made.headers["Location"].rsplit("/", 1)[-1]}, {}
 
 
 def file_of_an_artifact(mine: Tenant) -> tuple[Values, dict[str, Any]]:
@@ -319,6 +330,9 @@ CASES: dict[str, Case] = {
     f"POST {V1}/useradm/users/me/email-change/cancel": pending_address,
     f"POST {V1}/deployments/artifacts": upload,
     f"POST {V1}/deployments/artifacts/generate": file_of_an_artifact,
+    f"POST {V1}/deployments/trust/keys": trusted_key,
+    f"DELETE {V1}/deployments/trust/keys/{{id}}": own_trusted_key,
+    f"PUT {V1}/deployments/trust/policy": lambda mine: ({}, json({"signatures": "warn", "downgrades": "flag"})),
     f"PUT {V1}/deployments/artifacts/{{id}}": spare_artifact,
     f"DELETE {V1}/deployments/artifacts/{{id}}": spare_artifact,
     f"DELETE {V2}/deployments/deployments/releases": spare_release,

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
 from chalicelib import limits
 from chalicelib.aws import vault
 from chalicelib.deviceconnect.rules.envelope import Message, Proto
@@ -59,6 +62,13 @@ BODIES: dict[str, Any] = {
     },
 }
 """Bodies that would work if the id belonged to the caller."""
+
+
+def public_key() -> str:
+    """A new public key in PEM."""
+    key = ed25519.Ed25519PrivateKey.generate().public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(serialization.Encoding.PEM, form).decode()
 
 
 def identity_provider(world: World, secret: str) -> str:
@@ -122,6 +132,8 @@ class Tenant:
         tokens = "/api/management/v1/useradm/settings/tokens"
         assert world.api.post(tokens, json={"name": "script", "expires_in": 86_400}).status_code == 200
         self.token = world.api.get(tokens).json()[0]["id"]
+        added = world.api.post("/api/management/v1/deployments/trust/keys", json={"name": "key", "pem": public_key()})
+        self.trusted_key = added.headers["Location"].rsplit("/", 1)[-1]
         in_parts = {"size": 1, "part_size": limits.UPLOAD_PART_MIN}
         announced = world.api.post("/api/management/v1/deployments/artifacts/directupload", json=in_parts)
         self.announced = announced.json()["id"]
@@ -178,6 +190,8 @@ class Tenant:
         ids += [self.provider, str(self.spare.id), self.spare_set]
         if "/useradm/" in path:
             ids += [self.role, self.set, self.token]
+        if "/trust/" in path:
+            ids.append(self.trusted_key)
         if "/directupload/" in path:
             ids.append(self.announced)
         if "/tenants/" in path:
@@ -223,6 +237,8 @@ class Tenant:
             f"/v1/devicemonitor/devices/{self.device.id}/config",
             "/v2/deployments/deployments/releases",
             "/v1/deployments/limits/storage",
+            "/v1/deployments/trust/keys",
+            "/v1/deployments/trust/policy",
             "/v1/useradm/users",
             "/v2/useradm/roles",
             "/v2/useradm/permission_sets",

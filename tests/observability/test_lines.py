@@ -25,8 +25,10 @@ from tests.conftest import PASSWORD
 from tests.deployments.world import DEVAUTH, World, serves, serves_nothing
 from tests.deviceconnect.peers import opened
 from tests.integrations.conftest import SECRET, Hooks
+from tests.simulator.artifacts import build_artifact
 
 LOGIN = "/api/management/v1/useradm/auth/login"
+DEPLOYMENTS = "/api/management/v1/deployments"
 ID = "find-me-by-this"
 
 Line = dict[str, Any]
@@ -108,6 +110,15 @@ def test_an_update_is_counted(world: World, lines: Lines, http: httpx2.Client) -
 
     assert http.post(LOGIN, auth=("nobody@example.com", "wrong")).status_code == 401
     assert counted(lines()) == {"LoginFailures": 1}
+
+
+def test_refused_artifacts_are_counted(world: World, lines: Lines) -> None:
+    policy = {"signatures": "demand", "downgrades": "allow"}
+    assert world.api.put(f"{DEPLOYMENTS}/trust/policy", json=policy).status_code == 204
+    lines()
+    file = {"artifact": ("a.mender", build_artifact("v1", ["pi"]))}
+    assert world.api.post(f"{DEPLOYMENTS}/artifacts", files=file).status_code == 422
+    assert counted(lines()) == {"UntrustedUploads": 1}
 
 
 def test_refusals_of_the_server_are_counted(world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,15 @@
 
 Its layers are modules: ``source`` (bytes), ``tar`` (members), ``compression``, ``manifest`` (checksums), ``shapes``
 (JSON documents), ``header``, and ``reader``, which reads them in the order of the format. ``model`` is the result,
-``limits`` has the limits. ``writer`` makes module artifacts; import it only where one is made.
+``limits`` has the limits. ``writer`` makes module artifacts, ``signatures`` checks who signed one; import these only
+where they are used.
 """
 
 from __future__ import annotations
 
 from chalicelib.artifacts.container.errors import ArtifactError, ArtifactTooLargeError
 from chalicelib.artifacts.container.limits import DEFAULT_LIMITS, Limits
-from chalicelib.artifacts.container.model import Artifact, Payload, PayloadFile
+from chalicelib.artifacts.container.model import Artifact, Payload, PayloadFile, Signature
 from chalicelib.artifacts.container.reader import parse
 from chalicelib.artifacts.container.source import ChunkReader, Read
 
@@ -26,5 +27,6 @@ __all__ = [
     "Payload",
     "PayloadFile",
     "Read",
+    "Signature",
     "parse",
 ]

@@ -35,18 +35,28 @@ class Payload(msgspec.Struct, frozen=True):
     metadata: dict[str, Any] | None
 
 
-class Artifact(msgspec.Struct, frozen=True):
-    """A whole artifact. Its checksums are verified, a signature is not.
+class Signature(msgspec.Struct, frozen=True):
+    """The signature of an artifact: ``encoded`` is the file ``manifest.sig``, ``manifest`` what it signs.
 
-    ``signed``: whether there is a signature. ``provides``, ``depends`` and ``clears_provides`` combine those of the
-    artifact and of its payloads. ``depends`` always has ``device_type``, equal to ``device_types``; its values are one
-    text, or a list of which any fits, as in the file. In format 2 ``provides`` is empty. ``size`` is that of the whole
-    file, in bytes.
+    ``covers_all``: whether the artifact has only files that ``manifest`` lists, not those of a ``manifest-augment``.
+    """
+
+    manifest: bytes
+    encoded: bytes
+    covers_all: bool
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """A whole artifact. Its checksums are verified, a signature is not (``container.signatures``).
+
+    ``provides``, ``depends`` and ``clears_provides`` combine those of the artifact and of its payloads. ``depends``
+    always has ``device_type``, equal to ``device_types``; its values are one text, or a list of which any fits, as in
+    the file. In format 2 ``provides`` is empty. ``size`` is that of the whole file, in bytes.
     """
 
     name: str
     format_version: int
-    signed: bool
+    signature: Signature | None
     device_types: tuple[str, ...]
     payloads: tuple[Payload, ...]
     provides: dict[str, str]
@@ -54,3 +64,8 @@ class Artifact(msgspec.Struct, frozen=True):
     clears_provides: tuple[str, ...]
     group: str | None
     size: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether it has a signature, be it valid or not."""
+        return self.signature is not None

@@ -12,7 +12,7 @@ from chalicelib.artifacts.container.errors import ArtifactError, malformed, quot
 from chalicelib.artifacts.container.header import Header, Section, read_header
 from chalicelib.artifacts.container.limits import DEFAULT_LIMITS, Limits
 from chalicelib.artifacts.container.manifest import Manifest
-from chalicelib.artifacts.container.model import Artifact, Depends, Payload, PayloadFile
+from chalicelib.artifacts.container.model import Artifact, Depends, Payload, PayloadFile, Signature
 from chalicelib.artifacts.container.source import Read, Source, chunks, read_exactly
 from chalicelib.artifacts.container.tar import Member, members
 
@@ -113,9 +113,10 @@ class _Reader:
     def read(self) -> Artifact:
         """The whole artifact."""
         version, version_sum = self._version()
-        self._manifest.add(self._small("manifest", self._limits.manifest))
+        manifest = self._small("manifest", self._limits.manifest)
+        self._manifest.add(manifest)
         self._manifest.check("version", version_sum)
-        signed = self._optional("manifest.sig", self._limits.signature) is not None
+        encoded = self._optional("manifest.sig", self._limits.signature)
         augmentation = self._optional("manifest-augment", self._limits.manifest) if version > 2 else None
         if augmentation is not None:
             self._manifest.add(augmentation, augment=True)
@@ -124,7 +125,10 @@ class _Reader:
             header.augment(self._header(_HEADER_AUGMENT, "header-augment.tar", version, augment=True))
         files = self._payload_files(header)
         self._manifest.close()
-        return _artifact(version, header, files, signed=signed, size=self._source.size)
+        signature = None
+        if encoded is not None:
+            signature = Signature(manifest, encoded, covers_all=augmentation is None)
+        return _artifact(version, header, files, signature, size=self._source.size)
 
     def _version(self) -> tuple[int, str]:
         """The format's version, and the checksum of the member that contains it."""
@@ -195,7 +199,7 @@ class _Reader:
 
 
 def _artifact(
-    version: int, header: Header, files: list[tuple[PayloadFile, ...]], *, signed: bool, size: int
+    version: int, header: Header, files: list[tuple[PayloadFile, ...]], signature: Signature | None, *, size: int
 ) -> Artifact:
     """Combine all parts into one artifact; ArtifactError if they contradict each other."""
     provides = dict(header.provides)
@@ -214,7 +218,7 @@ def _artifact(
     return Artifact(
         name=header.name,
         format_version=version,
-        signed=signed,
+        signature=signature,
         device_types=header.device_types,
         payloads=tuple(
             Payload(section.type, own, section.metadata) for section, own in zip(header.sections, files, strict=True)

@@ -16,7 +16,7 @@ from chalicelib import limits
 from chalicelib.artifacts import rules
 from chalicelib.artifacts.container import reader
 from chalicelib.artifacts.container.writer import ModuleArtifact, SourceFile
-from chalicelib.artifacts.service import uploads
+from chalicelib.artifacts.service import trust, uploads
 from chalicelib.errors import BadRequest, Conflict, Unprocessable
 from chalicelib.fleet import switches
 from chalicelib.fleet.switches import Switch
@@ -51,9 +51,11 @@ def generate(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes])
         BadRequest: a field is not valid, or the file does not arrive completely.
         SwitchedOff: an admin has switched uploads off.
         TooLarge: the tenant's storage limit would be exceeded.
-        Unprocessable: an artifact with its name and device types exists.
+        Unprocessable: an artifact with its name and device types exists, or the tenant demands signatures.
     """
-    switches.require(Switch.UPLOADS)  # before the file is read
+    # Both before the file is read.
+    switches.require(Switch.UPLOADS)
+    trust.require_unsigned(tenant)
     wanted = rules.read_generate(fields)
     if not reader.is_file_name(wanted.filename):
         # The reader of artifacts would refuse it too, but only after the whole file has arrived.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import clock, limits
 from chalicelib.artifacts import rules, views
 from chalicelib.artifacts.rules import Candidate
-from chalicelib.artifacts.service import catalog, offering
+from chalicelib.artifacts.service import catalog, offering, trust
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.artifacts.tables import uploads as upload_table
@@ -34,7 +34,7 @@ from chalicelib.storage.transactions import ConditionFailed, Transaction, retrie
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from chalicelib.artifacts.container import Artifact, Read
+    from chalicelib.artifacts.container import Artifact, Signature
     from chalicelib.storage.keys import TenantId
 
 RefusalOf = Callable[[DomainError], dict[str, Any]]
@@ -62,7 +62,7 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
         Conflict: an artifact with its name and dependencies exists, or one with the id that was asked for.
         TooLarge: it exceeds the limit of artifacts, or the tenant's storage limit.
         SwitchedOff: an admin has switched uploads off.
-        Unprocessable: the release or its item has no capacity for it.
+        Unprocessable: the release or its item has no capacity for it, or the tenant demands another signature.
     """
     switches.require(Switch.UPLOADS)
     about = rules.read_fields(fields)
@@ -91,24 +91,21 @@ def upload(tenant: TenantId, fields: Mapping[str, str], file: Iterable[bytes]) -
 
 def _store(tenant: TenantId, key: str, file: Iterable[bytes], size: int | None) -> tuple[Artifact, s3.ObjectRef]:
     """Write the file to the bucket and parse it in the same pass. After an error there is no object."""
-    # Imported here because only uploads need the parser.
-    from chalicelib.artifacts.container import ChunkReader
-
     writer = s3.MultipartWriter(key, rules.MEDIA_TYPE)
     try:
         chunks = iter(file) if size is None else _exactly(file, size)
-        parsed = _parse(tenant, ChunkReader(chunks, tee=writer.write))
+        parsed = _parse(tenant, chunks, tee=writer.write)
         return parsed, writer.finish()
     except BaseException:
         _quietly(writer.abort)
         raise
 
 
-def _parse(tenant: TenantId, reader: Read) -> Artifact:
+def _parse(tenant: TenantId, chunks: Iterable[bytes], tee: Callable[[bytes], object] | None = None) -> Artifact:
     # Imported here: only uploads need the parser.
-    from chalicelib.artifacts.container import Limits, parse
+    from chalicelib.artifacts.container import ChunkReader, Limits, parse
 
-    return parse(reader, limits=Limits(size=room(tenant)))
+    return parse(ChunkReader(chunks, tee=tee), limits=Limits(size=room(tenant)))
 
 
 def room(tenant: TenantId) -> int:
@@ -163,7 +160,7 @@ def _publish(
         raise BadRequest("Metadata invalid: the artifact's metadata is too large")
     new = _candidate(artifact_id, parsed, ref)
     try:
-        _transaction(tenant, item, new, link_ends).commit()
+        _transaction(tenant, item, new, parsed.signature, link_ends).commit()
     except ConditionFailed as error:
         if usage_table.LABEL in error.failed:
             raise TooLarge(TOO_LARGE) from error
@@ -186,8 +183,12 @@ def _candidate(artifact_id: str, parsed: Artifact, ref: s3.ObjectRef) -> Candida
     return Candidate(artifact_id, parsed.name, parsed.device_types, depends, parsed.size, ref.key, ref.version, types)
 
 
-def _transaction(tenant: TenantId, item: ArtifactItem, new: Candidate, link_ends: datetime | None) -> Transaction:
+def _transaction(
+    tenant: TenantId, item: ArtifactItem, new: Candidate, signature: Signature | None, link_ends: datetime | None
+) -> Transaction:
     """The transaction that creates an artifact in the release in its present state."""
+    tx = Transaction()
+    item.signature = trust.check(tx, tenant, signature)
     release = release_table.find(tenant, new.name)
     existing = release.candidates if release else ()
     if found := rules.conflict(existing, new):
@@ -198,7 +199,6 @@ def _transaction(tenant: TenantId, item: ArtifactItem, new: Candidate, link_ends
         raise BadRequest("Metadata invalid: the artifacts of this release have too many dependencies")
     now = clock.now()
     item.modified = now
-    tx = Transaction()
     artifact_table.put_new(tx, tenant, new.id, item)
     due = max(now, link_ends + MARGIN) if link_ends else now
     upload_table.finish(tx, tenant, new.id, new.version, link_ends, due)
@@ -228,14 +228,11 @@ def verify(tenant: TenantId, upload_id: str, refusal_of: RefusalOf) -> None:
     item = upload_table.find(tenant, upload_id)
     if item is None or item.status not in WAITING:
         return
-    # Imported here: only uploads need the parser.
-    from chalicelib.artifacts.container import ChunkReader
-
     try:
         ref = _object(item)
         if ref.size > limits.ARTIFACT_UPLOAD:
             raise TooLarge(TOO_LARGE)
-        parsed = _parse(tenant, ChunkReader(s3.read(ref)))
+        parsed = _parse(tenant, s3.read(ref))
         # Nothing can be written by the links of parts once these are an object.
         link_ends = clock.now() if item.parts_id else item.link_ends
         _publish(tenant, upload_id, parsed, ref, item.description or "", link_ends=link_ends)

@@ -6,6 +6,7 @@
 | ``T#t#R#<name>`` | ``RELEASE`` | a release: what deployments need of all artifacts of one name |
 | ``T#t`` | ``USAGE`` | bytes stored, how many artifacts, how many releases |
 | ``T#t`` | ``TYPES`` | payload types ever seen |
+| ``T#t`` | ``TRUST`` | the public keys whose signatures the tenant trusts |
 | ``T#t`` | ``TAGS`` | distinct tags of releases, with the number of releases that have each |
 | ``T#t#U#<artifact>`` | ``UPLOAD`` | an object that belongs to no artifact (yet, or any more) |
 

@@ -46,6 +46,8 @@ class ArtifactItem(ArtifactsItem):
     """The verified object and its version."""
     version = UnicodeAttribute(null=True)
     modified = TimeAttribute()
+    signature = BlobAttribute(null=True)
+    """Who had signed it (``shapes.SignatureCheck``); absent if the tenant did not check signatures."""
 
     @property
     def artifact_id(self) -> str:

@@ -12,6 +12,7 @@ import tarfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.artifacts.container import ArtifactError
 from tests.artifacts.container.build import example, parse_bytes
@@ -113,11 +114,11 @@ def unverified(data: bytes) -> set[int]:
 @pytest.mark.parametrize(("version", "mask"), [(2, 0x01), (3, 0x01), (3, 0xFF)])
 def test_every_byte_changed(version, mask):
     data = bytearray(example(version, "none", signed=True).build())
-    whole, free = parse_bytes(bytes(data)), unverified(bytes(data))
+    whole, free = replace(parse_bytes(bytes(data)), signature=None), unverified(bytes(data))
     for offset in range(len(data)):
         data[offset] ^= mask
         if offset in free:
-            assert parse_bytes(bytes(data)) == whole
+            assert replace(parse_bytes(bytes(data)), signature=None) == whole
         else:
             with pytest.raises(ArtifactError):
                 parse_bytes(bytes(data))

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.artifacts.container import Artifact, ChunkReader, Payload, PayloadFile, parse
+from chalicelib.artifacts.container import Artifact, ChunkReader, Payload, PayloadFile, Signature, parse
 from tests.artifacts.container.build import edit, example, one_stream, parse_bytes
 from tests.simulator.artifacts import COMPRESS, Entry, PayloadSpec, build_artifact, draft, pack, sha256
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def facts_of_example(version: int, *, signed: bool, size: int) -> Artifact:
+def facts_of_example(version: int, signature: Signature | None, *, size: int) -> Artifact:
     """The expected result of reading ``example``."""
     modified = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
     contents = {"a.txt": b"hello", "b.txt": b"world\n", "key": b"device key"}
@@ -29,7 +29,7 @@ def facts_of_example(version: int, *, signed: bool, size: int) -> Artifact:
     return Artifact(
         name="example-1",
         format_version=version,
-        signed=signed,
+        signature=signature,
         device_types=("pi4", "pi5"),
         payloads=(Payload("single-file" if new else "rootfs-image", files, {"to": "/opt", "deep": {"mode": 420}}),),
         provides={"artifact_name": "example-1", "app.version": "1", "key": "7"} if new else {},
@@ -44,8 +44,12 @@ def facts_of_example(version: int, *, signed: bool, size: int) -> Artifact:
 @pytest.mark.parametrize("compression", COMPRESS)
 @pytest.mark.parametrize("signed", [False, True])
 def test_versions_and_compressions(version, compression, signed):
-    data = example(version, compression, signed=signed).build()
-    assert parse_bytes(data) == facts_of_example(version, signed=signed, size=len(data))
+    made = example(version, compression, signed=signed)
+    data, members = made.build(), {entry.name: entry.content for entry in made.entries()}
+    signature = Signature(members["manifest"], members["manifest.sig"], covers_all=version == 2) if signed else None
+    artifact = parse_bytes(data)
+    assert artifact == facts_of_example(version, signature, size=len(data))
+    assert artifact.signed is signed
 
 
 @pytest.mark.parametrize("step", [1, 7, 511, 512, 513, 4096, 10_000])
