@@ -55,6 +55,22 @@ DEVICE_IDS = 1000  # own: ids in one search for devices; twice the largest page
 TEST_DEVICES = 10  # Mender: test devices of a tenant
 FLAG_CHANGES = 20  # Mender: changes of test devices of a tenant in a day
 
+# Acceptance rules
+ACCEPTANCE_RULES = 20  # own: acceptance rules of a tenant, which are one item
+ACCEPTANCE_RULES_SIZE = 256 * KIB  # own: all acceptance rules of a tenant; DynamoDB's limit is 400 KB
+ACCEPTANCE_NAME = 256  # own: characters of the name of an acceptance rule
+ACCEPTANCE_PATTERNS = 10  # own: attributes of identity data that an acceptance rule has patterns for
+ACCEPTANCE_PATTERN = 256  # own: characters of a pattern, of the attribute's name, and of a value that can match
+ACCEPTANCE_CERTIFICATES = 10  # own: CA certificates of an acceptance rule
+ACCEPTANCE_CERTIFICATE = 8 * KIB  # own: a CA certificate in PEM
+ACCEPTANCE_CHAIN = 4  # own: certificates in identity data: that of the device, and of CAs in between
+ACCEPTANCE_PER_DAY = 1_000_000  # own: the largest daily limit of an acceptance rule
+ACCEPTANCE_SPREAD = 1000  # own: daily limit from which a rule counts in 16 items instead of one
+ACCEPTANCE_PAUSE = 60  # own: seconds without acceptance by rules in a process that has met the limit of devices
+IDENTITIES = 1_000_000  # own: preregistered identities of a tenant
+IDENTITIES_AT_ONCE = 5000  # own: identities that one call preregisters, or deletes
+PREVIEW_DEVICES = 10_000  # own: pending devices that the preview of an acceptance rule checks
+
 # Inventory
 INVENTORY_ATTRIBUTES = 100  # Mender: attributes of a device in the scope inventory
 TAGS = 20  # Mender: tags of a device
@@ -117,10 +133,6 @@ PROVIDES = 200  # own: members of what a device provides in a poll
 SUBSTATE = 200  # Mender: characters of a substate
 FAILURE_REASON = 200  # own: characters of the first error of a log that are stored
 OUTCOMES = 1000  # own: failed devices, and as many updated ones, that outcomes of a deployment are counted from
-REPORT_DEVICES = 20_000  # own: devices of a deployment that its report is made from; of more, a random sample
-REPORT_POINTS = 100  # own: points in the course of a deployment in its report
-REPORT_PARTS = 100  # own: artifacts, device types and reasons in a report, the most frequent ones
-EXPORT_DEVICES = 5000  # own: devices of a deployment in one answer of an export
 DEPLOYMENT_LOG = 1 * MIB  # Mender: a deployment log, as the request body
 DEPLOYMENT_RETRIES = 20  # own: deployments that retry the failed devices of one deployment, which lists them
 RETRIES_MAX = 100  # own: retries of a deployment

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     Values are ``<area>:<action>``. Keep the list alphabetical.
     """
 
+    ACCEPTANCE_MANAGE = "acceptance:manage"
     ARTIFACTS_UPLOAD = "artifacts:upload"
     AUDIT_READ = "audit:read"
     BASIC = "basic:use"

@@ -51,7 +51,7 @@ MODULES: Final = {
     ),
     "/management/v1alpha1/deployments": ("artifacts.management_v1alpha1", "deployments.management_v1alpha1"),
     "/management/v2/deployments": ("artifacts.management_v2", "deployments.management_v2"),
-    "/management/v2/devauth": ("devauth.management_v2",),
+    "/management/v2/devauth": ("devauth.management_v2.acceptance", "devauth.management_v2.devices"),
     "/management/v2/inventory": ("inventory.management_v2",),
     "/management/v2/tenantadm": ("metrics.management_v2", "tenantadm.management_v2"),
     "/management/v2/useradm": ("roles.management_v2", "useradm.management_v2"),

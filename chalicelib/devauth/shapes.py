@@ -6,9 +6,13 @@ letter case and drops the rest.
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+from chalicelib import limits
 
 
 class AuthRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,3 +95,114 @@ class DeviceShape(msgspec.Struct, omit_defaults=True):
     tier: str
     check_in_time: str | None = None
     flags: Flags | None = None
+
+
+class NewAcceptanceRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An acceptance rule to create, change or preview."""
+
+    name: Annotated[str, Meta(max_length=limits.ACCEPTANCE_NAME)] = ""
+    type: str = ""
+    enabled: bool = True
+    pattern: dict[str, str | None] = {}
+    """Attributes of identity data and their patterns, all of which must match."""
+    certificates: Annotated[list[str], Meta(max_length=limits.ACCEPTANCE_CERTIFICATES)] = []
+    """CA certificates in PEM."""
+    common_name: Annotated[str, Meta(max_length=limits.ACCEPTANCE_PATTERN)] = ""
+    """The attribute of identity data that must equal the common name of the device's certificate."""
+    max_per_day: Annotated[int, Meta(ge=0, le=limits.ACCEPTANCE_PER_DAY)] = 0
+    """The number of devices that it accepts on a day (UTC); 0: no limit."""
+
+
+class AuthorityShape(msgspec.Struct):
+    """A CA certificate of a rule."""
+
+    subject: str
+    not_after: str
+
+
+class AcceptanceRuleShape(msgspec.Struct):
+    """An acceptance rule in answers."""
+
+    id: str
+    name: str
+    type: str
+    enabled: bool
+    pattern: dict[str, str]
+    certificates: list[str]
+    authorities: list[AuthorityShape]
+    """What ``certificates`` contain, in the same order."""
+    common_name: str
+    max_per_day: int
+    accepted_today: int
+    """The number of devices that it accepted on this day (UTC), or since ``max_per_day`` was changed."""
+    created_ts: str
+    updated_ts: str
+
+
+class AcceptancePreview(msgspec.Struct):
+    """The pending devices that a rule would accept."""
+
+    total: int
+    """Their number."""
+    checked: int
+    """The number of pending devices that were checked."""
+    complete: bool
+    """Whether these are all pending devices."""
+    devices: list[DeviceShape]
+    """The page of them."""
+
+
+class NewIdentity(msgspec.Struct):
+    """An identity to preregister. ``pubkey``: the only key with which it is accepted, PEM or base64 of DER."""
+
+    identity_data: dict[str, Any] | None = None
+    pubkey: str | None = None
+
+
+class RegistrationStatus(StrEnum):
+    """What became of an identity in a file."""
+
+    EXISTS = "exists"
+    INVALID = "invalid"
+    STORED = "stored"
+
+
+class Registration(msgspec.Struct, omit_defaults=True):
+    """What became of an identity in a file."""
+
+    line: int
+    """The line of a CSV file in which it begins, or its place in a JSON list; from 1."""
+    status: RegistrationStatus
+    error: str = ""
+
+
+class Registered(msgspec.Struct):
+    """What became of the identities in a file."""
+
+    stored: int
+    exists: int
+    invalid: int
+    results: list[Registration]
+
+
+class RegistrationsDeleted(msgspec.Struct):
+    """How many preregistered identities are left for the next call."""
+
+    left: int
+
+
+class RegisteredDevice(msgspec.Struct):
+    """The device that has a preregistered identity."""
+
+    id: str
+    status: str
+
+
+class ExpectedShape(msgspec.Struct, omit_defaults=True):
+    """A preregistered identity in answers."""
+
+    id: str
+    identity_data: msgspec.Raw
+    created_ts: str
+    pubkey: str = ""
+    device: RegisteredDevice | None = None

@@ -76,6 +76,10 @@ class Control(msgspec.Struct, frozen=True):
     settings: TenantSettings
     subscribers: Mapping[str, frozenset[str]] = {}
     """The integrations by id, with the scopes of the events that they receive."""
+    acceptance: frozenset[str] = frozenset()
+    """The kinds of enabled acceptance rules (``devauth.rules.acceptance.Kind``)."""
+    acceptance_revision: int = 0
+    """Counts changes of the acceptance rules; 0: there never was one."""
     parts: int = 1
     """The number of parts of the tenant's lists and counts: 1, or ``fleet.parts.LARGE``. It never decreases."""
     parts_from: datetime | None = None
@@ -113,6 +117,8 @@ class ControlRecord(OpenRecord, frozen=True):
     settings: Any = msgspec.field(default_factory=dict)
     subscribers: Any = None
     subscribers_revision: int | None = None
+    acceptance: Any = ()
+    acceptance_revision: int | None = None
     parts: int | None = None
     parts_from: datetime | None = None
     changes_from: datetime | None = None
@@ -170,6 +176,8 @@ def _read(tenant: TenantId) -> Control:
         open=open_deployments.read(tenant, item).all,
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
+        acceptance=frozenset(item.acceptance),
+        acceptance_revision=item.acceptance_revision or 0,
         parts=item.parts or 1,
         parts_from=item.parts_from,
         changes_from=item.changes_from,

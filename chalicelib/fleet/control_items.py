@@ -126,6 +126,12 @@ def change_subscribers(
     )
 
 
+def change_acceptance(tx: Transaction, tenant: TenantId, kinds: list[str], revision: int) -> None:
+    """Store which kinds of acceptance rules are enabled, in the transaction that changes the rules to ``revision``."""
+    actions = [ControlItem.acceptance.set(kinds), ControlItem.acceptance_revision.set(revision)]
+    tx.update(ref(tenant), actions, ControlItem.pk.exists(), label="control")
+
+
 def next_sequence(tenant: TenantId) -> int:
     """A number greater than all earlier ones. Gaps are allowed, so no transaction is needed."""
     item = SequenceItem(keys.partition(tenant), "SEQUENCE")

@@ -1,6 +1,6 @@
 """The numbers of a tenant's devices by status and tier. They are exact, since they change with the devices.
 
-Device authentication changes them; their rows are in its table (``devauth/tables.py`` has their keys).
+Device authentication changes them; their rows are in its table (``devauth/tables`` has their keys).
 """
 
 from __future__ import annotations

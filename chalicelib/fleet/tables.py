@@ -92,6 +92,10 @@ class ControlItem(FleetItem):
     """Integrations that receive events: id to scopes of events. ``integrations`` owns it."""
     subscribers_revision = IntegerAttribute(null=True)
     """Counts changes of ``subscribers``; each change has the number as its condition."""
+    acceptance = BlobAttribute(null=True)
+    """The kinds of acceptance rules that are enabled. ``devauth`` owns it."""
+    acceptance_revision = IntegerAttribute(null=True)
+    """Counts changes of the acceptance rules; absent: there never was one."""
 
 
 class OpenPageItem(FleetItem):
@@ -151,7 +155,7 @@ class SchemaItem(Item):
 
 
 class CountItem(Item):
-    """Counts devices by status, in the table of device authentication (``devauth/tables.py`` has its keys)."""
+    """Counts devices by status, in the table of device authentication (``devauth/tables`` has its keys)."""
 
     class Meta:
         """The table."""

@@ -38,6 +38,7 @@ SILENT = {
     f"POST {V1}/useradm/auth/plan-verify": "reads",
     f"POST {V1}/useradm/auth/logout": "ends the caller's own session",
     f"POST {V1}/useradm/settings/me": "the caller's own UI settings",
+    f"POST {V2}/devauth/acceptance/preview": "reads",
     f"POST {V2}/devauth/devices/search": "reads",
     f"POST {V2}/inventory/filters/search": "reads",
     "POST /management/v2alpha1/inventory/identities/search": "reads",
@@ -129,6 +130,30 @@ def to_no_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     made = mine.world.api.post(f"/api{V2}/inventory/filters", json={"name": uuid.uuid4().hex, "terms": terms})
     assert made.status_code == 201, made.text
     return {}, deployment(mine, filter_id=made.headers["Location"].rsplit("/", 1)[-1])
+
+
+ACCEPTANCE = f"/api{V2}/devauth/acceptance"
+
+
+def acceptance_rule(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    new = {
+        "name": uuid.uuid4().hex,
+        "type": "pattern",
+        "pattern": {uuid.uuid4().hex: "a"},
+        "enabled": True,
+        "max_per_day": 1,
+    }
+    made = mine.world.api.post(f"{ACCEPTANCE}/rules", json=new)
+    assert made.status_code == 201, made.text
+    return {"id": made.headers["Location"].rsplit("/", 1)[-1]}, json(new | {"name": uuid.uuid4().hex})
+
+
+def identity(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    values = {"identity_data": {"serial": uuid.uuid4().hex}}
+    made = mine.world.api.post(f"{ACCEPTANCE}/identities", json=[values])
+    assert made.status_code == 200, made.text
+    found = mine.world.api.get(f"{ACCEPTANCE}/identities").json()
+    return {"id": found[0]["id"]}, json([{"identity_data": {"serial": uuid.uuid4().hex}}])
 
 
 def accepted_group(mine: Tenant) -> tuple[Values, dict[str, Any]]:
@@ -349,6 +374,12 @@ CASES: dict[str, Case] = {
     f"DELETE {V1}/inventory/groups/{{name}}": grouped,
     f"DELETE {V1}/inventory/groups/{{name}}/devices": grouped,
     f"PATCH {V1}/inventory/groups/{{name}}/devices": lambda mine: ({"name": "new"}, grouped(mine)[1]),
+    f"POST {V2}/devauth/acceptance/rules": acceptance_rule,
+    f"PUT {V2}/devauth/acceptance/rules/{{id}}": acceptance_rule,
+    f"DELETE {V2}/devauth/acceptance/rules/{{id}}": acceptance_rule,
+    f"POST {V2}/devauth/acceptance/identities": identity,
+    f"DELETE {V2}/devauth/acceptance/identities/{{id}}": identity,
+    f"DELETE {V2}/devauth/acceptance/identities": identity,
     f"POST {V2}/devauth/devices": preauthorized,
     f"POST {V2}/devauth/auto-auth": preauthorized_by_device,
     f"DELETE {V2}/devauth/devices/{{id}}": new_device,

@@ -26,7 +26,12 @@ from tests.support.waiting import until
 Values = dict[str, str]
 """Path variables."""
 
+_RULE = {"name": "stolen", "type": "pattern", "pattern": {"stolen": "*"}}
 BODIES: dict[str, Any] = {
+    "POST /management/v2/devauth/acceptance/rules": _RULE,
+    "PUT /management/v2/devauth/acceptance/rules/{id}": _RULE,
+    "POST /management/v2/devauth/acceptance/identities": [{"identity_data": {"serial": "stolen"}}],
+    "POST /management/v2/devauth/acceptance/preview": _RULE,
     "PUT /management/v2/devauth/devices/{id}/auth/{aid}/status": {"status": "rejected"},
     "PATCH /management/v1/deployments/deployments/{id}": {"update_control_map": {"priority": 1}},
     "PUT /management/v2/devauth/devices/{id}/flags": {"test_device": True},
@@ -154,6 +159,18 @@ class Tenant:
         alert = {"name": self.release, "level": "CRITICAL", "timestamp": "2024-03-01T10:00:00Z", "subject": about}
         for what, told in (("alert", alert), ("config", about)):
             assert self.device.call("POST", f"/v1/devicemonitor/{what}", [told]).status_code == 204
+        self._add_acceptance()
+
+    def _add_acceptance(self) -> None:
+        api = self.world.api
+        acceptance = "/api/management/v2/devauth/acceptance"
+        rule = {"name": self.release, "type": "pattern", "pattern": {"owner": self.release}}
+        made = api.post(f"{acceptance}/rules", json=rule)
+        assert made.status_code == 201, made.text
+        self.rule = made.headers["Location"].rsplit("/", 1)[-1]
+        expected = [{"identity_data": {"owner": self.release}}]
+        assert api.post(f"{acceptance}/identities", json=expected).status_code == 200
+        self.expected = api.get(f"{acceptance}/identities").json()[0]["id"]
 
     def _auth_set(self, device: Device) -> str:
         shown = self.world.api.get(f"/api/management/v2/devauth/devices/{device.id}").json()
@@ -192,6 +209,8 @@ class Tenant:
             ids += [self.role, self.set, self.token]
         if "/trust/" in path:
             ids.append(self.trusted_key)
+        if "/acceptance/" in path:
+            ids += [self.rule, self.expected]
         if "/directupload/" in path:
             ids.append(self.announced)
         if "/tenants/" in path:
@@ -221,6 +240,8 @@ class Tenant:
         paths = [
             "/v2/devauth/devices",
             "/v2/devauth/devices/count",
+            "/v2/devauth/acceptance/identities",
+            "/v2/devauth/acceptance/rules",
             f"/v1/deviceconnect/devices/{self.device.id}",
             "/v1/inventory/devices",
             "/v1/inventory/groups",

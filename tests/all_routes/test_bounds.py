@@ -46,6 +46,7 @@ OTHERS: dict[str, Any] = {
     f"POST {_V1}/useradm/auth/verify-email/complete": {"secret_hash": "a"},
     f"POST {_V1}/useradm/users/me/email-change/complete": {"secret_hash": "a"},
     f"POST {_V1}/useradm/settings/me": {"a": "b"},
+    f"POST {_V2}/devauth/acceptance/preview": {"name": "a", "type": "pattern", "pattern": {"a": "b"}, "max_per_day": 1},
     f"POST {_V2}/devauth/devices/search": {"id": ["a"], "status": ["accepted"]},
     f"POST {_V2}/inventory/filters/search": {
         "page": 1,

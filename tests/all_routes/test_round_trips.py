@@ -26,6 +26,7 @@ ELSEWHERE = {
     f"PATCH {M1}/inventory/groups/{{name}}/devices": "ids alone",
     f"PUT {M1}/iot-manager/devices/{{deviceId}}/state/{{integrationId}}": "there are none",
     f"POST {M1}/deployments/artifacts": "a file",
+    f"POST {M2}/devauth/acceptance/identities": "a list of many",
     f"POST {M1}/iot-manager/events": "sends a listed event again, and creates none",
     f"POST {M1}/useradm/settings": "any document of the user",
     f"POST {M1}/useradm/settings/me": "the same",

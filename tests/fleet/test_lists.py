@@ -10,7 +10,7 @@ import time_machine
 
 from chalicelib import clock, limits
 from chalicelib.devauth import service as devauth
-from chalicelib.devauth.tables import DeviceItem
+from chalicelib.devauth.tables.devices import DeviceItem
 from chalicelib.fleet import control, control_items, lists, parts
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory import service as inventory

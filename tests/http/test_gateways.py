@@ -313,4 +313,8 @@ def test_a_lambda_loads_modules_for_calls_through_other_gateways() -> None:
     before, statuses, loaded = json.loads(done.stdout)
     assert before is False
     assert statuses == [401, 401, 404, 405, 401, 401, 404]
-    assert loaded == ["chalicelib.devauth.management_v2"]
+    assert loaded == [
+        "chalicelib.devauth.management_v2",
+        "chalicelib.devauth.management_v2.acceptance",
+        "chalicelib.devauth.management_v2.devices",
+    ]

@@ -70,5 +70,9 @@ def test_a_lambda_function_loads_only_the_features_that_are_called() -> None:
     assert before == 0
     assert (poll, listed, again) == (401, 401, 401)
     assert loaded == []
-    assert now == ["chalicelib.devauth.management_v2"]
+    assert now == [
+        "chalicelib.devauth.management_v2",
+        "chalicelib.devauth.management_v2.acceptance",
+        "chalicelib.devauth.management_v2.devices",
+    ]
     assert gateways == [], "a REST API needs no finder of routes"

@@ -13,7 +13,7 @@ from pynamodb.attributes import Attribute, MapAttribute
 
 from chalicelib.deployments.tables.items import CounterItem, CountsItem, DeploymentItem, RowItem
 from chalicelib.deployments.tables.records import CounterRecord, DeploymentRecord, RowRecord
-from chalicelib.devauth.tables import DeviceItem, DeviceRecord
+from chalicelib.devauth.tables.devices import DeviceItem, DeviceRecord
 from chalicelib.fleet.control import ControlRecord
 from chalicelib.fleet.head import Head
 from chalicelib.fleet.open_deployments import OpenRecord

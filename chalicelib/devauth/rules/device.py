@@ -39,6 +39,15 @@ class Device(msgspec.Struct, frozen=True):
         return replace(self, standing=standing, updated=now)
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What acceptance rules know of an identity, besides its device."""
+
+    expected_key: str | None = None
+    """The only key with which the preregistered identity is accepted; empty: any. None: it is not preregistered."""
+    was_decommissioned: bool = False
+    """Whether its device was decommissioned while the tenant had acceptance rules."""
+
+
 def is_seen_anew(device: Device, now: datetime) -> bool:
     """Whether to record that a pending device asked again: once some time after it appeared, then once a day."""
     if device.standing.status is not Status.PENDING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from chalicelib import limits, settings
 from chalicelib.aws import queues
 from chalicelib.cache import Cache
-from chalicelib.devauth import tables
 from chalicelib.devauth.rules.device import to_drop
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.devauth.service.changes import save
+from chalicelib.devauth.tables import devices as table
 from chalicelib.errors import Unauthorized, Unavailable
 from chalicelib.fleet import control, counts, strangers
 from chalicelib.observability import Metric, count, logger
@@ -62,7 +62,7 @@ def _number(tenant: TenantId) -> int:
 
 def _drop_one(tenant: TenantId, now: datetime) -> bool:
     """Delete the oldest silent one of some pending devices, chosen at random; returns whether there was one."""
-    some = tables.some_of_status(tenant, Status.PENDING, str(uuid.uuid4()), limits.PENDING_LOOKED_AT)
+    some = table.some_of_status(tenant, Status.PENDING, str(uuid.uuid4()), limits.PENDING_LOOKED_AT)
     oldest = to_drop(some, now)
     if oldest is None:
         return False

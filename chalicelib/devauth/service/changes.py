@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.devauth import tables
 from chalicelib.devauth.rules.device import Device, count_changes
 from chalicelib.devauth.rules.sets import Status
 from chalicelib.devauth.service import events
+from chalicelib.devauth.tables import devices as table
 from chalicelib.errors import Unprocessable
 from chalicelib.fleet import control, counts, head_items, heads, membership
 from chalicelib.fleet.tables import DeviceHead
@@ -22,6 +22,7 @@ from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from chalicelib.storage.keys import TenantId
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A user's change of a device, for the audit log."""
+    """A change of a device for the audit log."""
 
     action: auditlogs.Action
     change: str
@@ -42,14 +43,21 @@ class LimitReachedError(Unprocessable):
         super().__init__("maximum number of accepted devices reached")
 
 
-def save(tenant: TenantId, before: Device, after: Device | None, note: Note | None = None) -> None:
+def save(
+    tenant: TenantId,
+    before: Device,
+    after: Device | None,
+    note: Note | None = None,
+    also: Callable[[Transaction], None] | None = None,
+) -> None:
     """Store the change from ``before`` to ``after`` (None: the device is deleted).
 
     Args:
         tenant: the device's tenant.
         before: as it was read.
         after: as it is to be stored.
-        note: the user's change for the audit log; None for a change by the device or the server.
+        note: the change for the audit log, if it is one of a user or of an acceptance rule; None for others.
+        also: adds further writes to the transaction.
 
     Raises:
         LimitReachedError: the device would become accepted, and the tenant's limit is reached.
@@ -57,21 +65,23 @@ def save(tenant: TenantId, before: Device, after: Device | None, note: Note | No
     """
     tx = Transaction()
     if after is not None:
-        tables.put(tx, tenant, after)
+        table.put(tx, tenant, after)
     else:
-        tables.delete(tx, tenant, before)
-    tables.link_sets(tx, tenant, before, after)
+        table.delete(tx, tenant, before)
+    table.link_sets(tx, tenant, before, after)
     if after is None or _as_heads_see(before) != _as_heads_see(after):
         _change_head(tx, tenant, before, after)
     _count(tx, tenant, before.id, count_changes(before, after))
     if after is None:
         if before.test_device:
-            tables.count_test_device(tx, tenant, -1, 0)
+            table.count_test_device(tx, tenant, -1, 0)
         inventory.device_gone(tx, tenant, before.id)
     elif _as_inventory_sees(before) != _as_inventory_sees(after):
         inventory.standing_changed(tx, tenant, before.id, *_as_inventory_sees(after))
     _record(tx, tenant, before, note)
     events.emit(tx, tenant, before, after)
+    if also is not None:
+        also(tx)
     _commit(tx)
 
 
@@ -88,8 +98,8 @@ def create(tenant: TenantId, device: Device, now: datetime, note: Note | None = 
         ConditionFailed: the device exists already. Nothing was written.
     """
     tx = Transaction()
-    tables.put(tx, tenant, device)
-    tables.link_sets(tx, tenant, None, device)
+    table.put(tx, tenant, device)
+    table.link_sets(tx, tenant, None, device)
     head = head_items.ref(tenant, device.id)
     head.auth_status = device.standing.status
     head.auth_set = device.standing.accepted

@@ -14,16 +14,18 @@ from msgspec.structs import replace
 from chalicelib import clock
 from chalicelib.auditlogs.service import Action
 from chalicelib.aws import queues
-from chalicelib.devauth import tables
 from chalicelib.devauth.service.changes import Note, save
-from chalicelib.fleet import head_items, heads
+from chalicelib.devauth.tables import devices as table
+from chalicelib.fleet import control, head_items, heads
 from chalicelib.storage.transactions import retried
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from chalicelib.devauth.rules.device import Device
     from chalicelib.storage.keys import TenantId
+    from chalicelib.storage.transactions import Transaction
 
 
 def decommission(tenant: TenantId, device_id: str) -> bool:
@@ -63,7 +65,23 @@ def mark(tenant: TenantId, device: Device, now: datetime, note: Note) -> None:
         ConditionFailed: the device was changed meanwhile.
     """
     if not device.decommissioning:
-        save(tenant, device, replace(device, decommissioning=True, updated=now), note)
+        also = _withdrawal(tenant, device, now) if control.get(tenant).acceptance_revision else None
+        save(tenant, device, replace(device, decommissioning=True, updated=now), note, also)
+
+
+def _withdrawal(tenant: TenantId, device: Device, now: datetime) -> Callable[[Transaction], None]:
+    """What keeps acceptance rules from accepting the identity again."""
+    # Imported here because only tenants with acceptance rules need it.
+    from chalicelib.devauth.tables import identities
+
+    _, known = table.look_up(tenant, device.identity_hash)
+
+    def add(tx: Transaction) -> None:
+        identities.mark_decommissioned(tx, tenant, device.identity_hash, now)
+        if known.expected_key is not None:
+            identities.delete(tx, tenant, [device.identity_hash])
+
+    return add
 
 
 def is_leaving(tenant: TenantId, device_id: str) -> bool:
@@ -82,9 +100,16 @@ def remove(tenant: TenantId, device_id: str) -> None:
 
 def _find(tenant: TenantId, device_id: str) -> Device | None:
     head = heads.find(tenant, device_id)
-    return tables.find(tenant, head.identity_hash) if head else None
+    return table.find(tenant, head.identity_hash) if head else None
 
 
 def erase(tenant: TenantId) -> int:
-    """Erase all devices of a removed tenant, with their heads; returns the number of items."""
-    return tables.erase(tenant, partial(head_items.erase, tenant))
+    """Erase all devices of a removed tenant with their heads, and its acceptance rules; returns the number of items."""
+    # Imported here because only the erasure needs them.
+    from chalicelib.devauth.tables import acceptance, identities
+
+    count = table.erase(tenant, partial(head_items.erase, tenant))
+    # A tenant that never had a rule has nothing else either.
+    if acceptance.of_tenant(tenant).revision:
+        count += identities.erase(tenant) + acceptance.erase(tenant)
+    return count

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from chalicelib import clock, limits
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.devauth import tables
 from chalicelib.devauth.service.operators import get
+from chalicelib.devauth.tables import devices as table
 from chalicelib.errors import TooManyRequests, Unprocessable
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
 
@@ -33,9 +33,9 @@ def set_test_device(tenant: TenantId, device_id: str, *, wanted: bool) -> None:
     now = clock.now()
     midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
     tx = Transaction()
-    tables.put(tx, tenant, replace(device, test_device=wanted, updated=now))
-    tables.count_test_device(tx, tenant, 1 if wanted else -1, limits.TEST_DEVICES)
-    tables.count_flag_change(tx, tenant, f"{now:%Y-%m-%d}", int(midnight.timestamp()) + 1, limits.FLAG_CHANGES)
+    table.put(tx, tenant, replace(device, test_device=wanted, updated=now))
+    table.count_test_device(tx, tenant, 1 if wanted else -1, limits.TEST_DEVICES)
+    table.count_flag_change(tx, tenant, f"{now:%Y-%m-%d}", int(midnight.timestamp()) + 1, limits.FLAG_CHANGES)
     about = auditlogs.Object(auditlogs.ObjectType.DEVICE, device.id, {"identity_data": device.identity})
     auditlogs.record(
         tx, tenant, auditlogs.Action.UPDATE, about, change=f"Test device: {device.test_device} -> {wanted}"

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from chalicelib import clock
 from chalicelib.auditlogs.service import Action
-from chalicelib.devauth import tables
 from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
 from chalicelib.devauth.rules.device import Device
@@ -22,6 +21,7 @@ from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
 from chalicelib.devauth.service import capacity
 from chalicelib.devauth.service.changes import Note, create, save
 from chalicelib.devauth.service.decommissioning import clear_out, mark, remove
+from chalicelib.devauth.tables import devices as table
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.fleet import control, heads, membership
 from chalicelib.storage.transactions import retried
@@ -44,7 +44,7 @@ def get(tenant: TenantId, device_id: str) -> Device:
         NotFound: there is none with this id.
     """
     head = heads.find(tenant, device_id)
-    device = tables.find(tenant, head.identity_hash) if head else None
+    device = table.find(tenant, head.identity_hash) if head else None
     if device is None:
         raise NotFound("device not found")
     return device
@@ -56,7 +56,7 @@ def listed(tenant: TenantId, statuses: Collection[str], start: int, stop: int, g
     With ``groups``, of the devices that are in one of them.
     """
     if groups is None:
-        return tables.listed(tenant, statuses, start, stop)
+        return table.listed(tenant, statuses, start, stop)
     members = membership.statuses_of_members(tenant, groups)
     rows = sorted((status, device) for device, status in members.items() if not statuses or status in statuses)
     return selected(tenant, [device for _, device in rows[start:stop]], (), 0, stop - start, None)
@@ -73,14 +73,14 @@ def selected(  # which devices match, and which rows of them
     """Rows ``start`` to ``stop`` of the devices with these ids (statuses, groups), by status, then id."""
     found = heads.find_many(tenant, device_ids).values()
     inside = [head for head in found if groups is None or head.group in groups]
-    devices = tables.find_many(tenant, [head.identity_hash for head in inside])
+    devices = table.find_many(tenant, [head.identity_hash for head in inside])
     matching = [device for device in devices if not statuses or device.standing.status in statuses]
     return sorted(matching, key=lambda device: (device.standing.status, device.id))[start:stop]
 
 
 def ids(tenant: TenantId) -> Iterator[str]:
     """The ids of all devices, whatever their status."""
-    return tables.ids(tenant)
+    return table.ids(tenant)
 
 
 def device_of_set(tenant: TenantId, set_id: str) -> str | None:
@@ -216,7 +216,7 @@ def preauthorise(
 
 @retried
 def _preauthorise(tenant: TenantId, identity: identities.Identity, new: AuthSet, *, force: bool) -> tuple[bool, Device]:
-    before = tables.find(tenant, identity.hash)
+    before = table.find(tenant, identity.hash)
     now = new.ts
     if before is None:
         standing = sets.preauthorise(sets.NOBODY, new)
@@ -231,8 +231,8 @@ def _preauthorise(tenant: TenantId, identity: identities.Identity, new: AuthSet,
 
 
 def _find_by_set(tenant: TenantId, set_id: str) -> Device | None:
-    identity_hash = tables.identity_of_set(tenant, set_id)
-    device = tables.find(tenant, identity_hash) if identity_hash else None
+    identity_hash = table.identity_of_set(tenant, set_id)
+    device = table.find(tenant, identity_hash) if identity_hash else None
     # Between the two reads the set may have been dropped.
     return device if device is not None and device.standing.by_id(set_id) else None
 

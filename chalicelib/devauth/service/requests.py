@@ -13,13 +13,13 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib import clock, settings, tokens
-from chalicelib.devauth import tables
 from chalicelib.devauth.rules import identity as identities
 from chalicelib.devauth.rules import pubkeys, sets
-from chalicelib.devauth.rules.device import Device, is_seen_anew
+from chalicelib.devauth.rules.device import Device, Known, is_seen_anew
 from chalicelib.devauth.rules.sets import AuthSet, Status
 from chalicelib.devauth.service import capacity, operators
 from chalicelib.devauth.service.changes import LimitReachedError, create, save
+from chalicelib.devauth.tables import devices as table
 from chalicelib.errors import BadRequest, Unauthorized, Unavailable
 from chalicelib.fleet import control, head_items
 from chalicelib.fleet.tables import DeviceHead
@@ -49,8 +49,8 @@ class Claim(msgspec.Struct, frozen=True):
 def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) -> str:
     """A token for the device that signed ``raw``, the body that ``request`` was decoded from.
 
-    A device or key that is seen for the first time is recorded for an operator to decide on. It is refused like all
-    others that are not accepted.
+    A device or key that is seen for the first time is recorded. If no acceptance rule of the tenant accepts it, an
+    operator has to decide, and it is refused like all others that are not accepted.
 
     Args:
         request: the decoded body.
@@ -68,11 +68,13 @@ def authenticate(request: AuthRequest, raw: bytes, signature: str, bearer: str) 
     tenant = _tenant(request.tenant_token or bearer)
     now = clock.now()
     try:
-        device = _recorded(tenant, claim, now, stranger=True)
+        device, known = _recorded(tenant, claim, now, stranger=True)
     except LimitReachedError as error:
         raise Unauthorized("unauthorized") from error
+    if control.get(tenant).acceptance:
+        device = _by_rules(tenant, device, known, claim, now)
     if is_seen_anew(device, now):
-        tables.seen_again(tenant, device, now)
+        table.seen_again(tenant, device, now)
     held = device.standing.by_key(claim.pubkey, claim.tier)
     if device.decommissioning or held is None or held.status is not Status.ACCEPTED:
         raise Unauthorized(_REFUSED)
@@ -95,7 +97,7 @@ def accept_automatically(tenant: TenantId, request: AuthRequest, raw: bytes, sig
     if request.tenant_token and tenantadm.tenant_by_token(request.tenant_token) != tenant:
         raise BadRequest("invalid auth request: the tenant token belongs to another tenant")
     now = clock.now()
-    device = _recorded(tenant, claim, now)
+    device, _ = _recorded(tenant, claim, now)
     held = device.standing.by_key(claim.pubkey, claim.tier)
     if device.decommissioning or held is None:
         raise BadRequest("the device is being decommissioned")
@@ -132,16 +134,22 @@ def _tenant(token: str) -> TenantId:
 
 
 @retried
-def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool = False) -> Device:
+def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool = False) -> tuple[Device, Known]:
     """The device with the claimed key among its sets, after the changes that the request itself makes.
+
+    With what acceptance rules know of its identity, if the tenant has any.
 
     ``stranger``: the request did not come through a user, so a new device counts against the limits of pending devices.
     """
-    before = tables.find(tenant, claim.identity.hash)
+    if stranger and control.get(tenant).acceptance:
+        before, known = table.look_up(tenant, claim.identity.hash)
+    else:
+        before, known = table.find(tenant, claim.identity.hash), Known()
     if before is None:
-        if stranger:
+        # Preregistered devices are expected, and limited in number.
+        if stranger and known.expected_key is None:
             capacity.make(tenant, now)
-        return _first_contact(tenant, claim, now)
+        return _first_contact(tenant, claim, now), known
     standing = before.standing
     held = standing.by_key(claim.pubkey, claim.tier)
     if before.decommissioning:
@@ -153,12 +161,23 @@ def _recorded(tenant: TenantId, claim: Claim, now: datetime, *, stranger: bool =
     else:
         after = sets.settle(standing)
     if after == standing:
-        return before
+        return before, known
     device = before.moved_to(after, now)
     if stranger and after.status is Status.ACCEPTED:
         device = replace(device, check_in=now)  # in the same transaction: many may appear at once
     save(tenant, before, device)
-    return replace(device, version=device.version + 1)
+    return replace(device, version=device.version + 1), known
+
+
+def _by_rules(tenant: TenantId, device: Device, known: Known, claim: Claim, now: datetime) -> Device:
+    """The device as it is after the tenant's acceptance rules have decided about it."""
+    # Imported here because only tenants with acceptance rules need it.
+    from chalicelib.devauth.service.acceptance import accepting
+
+    claimed = device.standing.by_key(claim.pubkey, claim.tier)
+    if claimed is None or claimed.status is not Status.PENDING or device.decommissioning:
+        return device
+    return accepting.by_rules(tenant, device, known, claimed, now) or device
 
 
 def _first_contact(tenant: TenantId, claim: Claim, now: datetime) -> Device:
@@ -184,7 +203,7 @@ def _check_in(tenant: TenantId, device: Device, now: datetime) -> None:
         return
     tx = Transaction()
     seen = [DeviceHead.seen.set(now), head_items.facts_changed()]
-    tables.checked_in(tx, tenant, device, now)
+    table.checked_in(tx, tenant, device, now)
     tx.update(head_items.ref(tenant, device.id), seen, DeviceHead.pk.exists(), label="head")
     inventory.checked_in(tx, tenant, device.id, now)
     try:

@@ -11,6 +11,7 @@ from chalicelib.tenantadm import shapes as tenantadm
 from chalicelib.useradm import shapes as useradm
 
 JSON: Final = "application/json"
+CSV: Final = "text/csv"
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 
@@ -67,6 +68,7 @@ READ_BY_VIEWS: Final[dict[str, Body]] = {
     "deviceAuthenticateV1": {JSON: devauth.AuthRequest},
     "generateArtifactV1": {MULTIPART: _GENERATE},
     "loginV1": {JSON: useradm.LoginOptions},
+    "registerIdentitiesV2": {CSV: _text("The first line has names of attributes."), JSON: list[devauth.NewIdentity]},
     "requestUploadV1": {JSON: artifacts.Announcement},
     "retryDeploymentV1": {JSON: deployments.NewRetry},
     "searchDevicesV2": {JSON: devauth.Search, FORM: devauth.Search},

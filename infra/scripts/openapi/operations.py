@@ -353,5 +353,6 @@ def _about(name: str, path: str) -> str:
     if name in _ABOUT:
         return _ABOUT[name]
     before = {variable: segment for segment, variable in _BEFORE.findall(path)}[name]
-    of = before.replace("_", " ").replace("-", " ").removesuffix("s").replace("directupload", "direct upload")
+    of = re.sub("ies$", "y", before.replace("_", " ").replace("-", " ")).removesuffix("s")
+    of = of.replace("directupload", "direct upload")
     return f"The {of}'s {'id' if name == 'id' else 'name'}."

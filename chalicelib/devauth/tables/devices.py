@@ -1,19 +1,4 @@
-"""The table ``devauth``. The forms of its keys are stored data: changing one needs a migration.
-
-| pk | sk | item |
-|---|---|---|
-| ``T#t#I#<identity hash>`` | ``DEVICE`` | a device with all its auth sets |
-| ``T#t#A#<auth set>`` | ``SET`` | the device of a set |
-| ``T#t#COUNTS`` | ``S#0`` .. ``S#7`` | devices by status, all but accepted, in 8 parts by the id's hash |
-| ``T#t#COUNTS`` | ``ACCEPTED`` | accepted devices: one number, since the limit is a condition on it |
-| ``T#t#COUNTS`` | ``ACCEPTED#<tier>`` | the same for micro and system; the one above is for standard |
-| ``T#t#COUNTS#<part>`` | ``PART`` | the same numbers of a part of a large tenant, in addition to those above |
-| ``T#t#FLAGS`` | ``TEST`` | number of test devices |
-| ``T#t#FLAGS`` | ``DAY#<date>`` | number of changed flags on a day; expires |
-
-Index ``list``: ``T#t``, ``<status>#<device id>``, which is the order that lists are shown in; ``T#t#L#<part>`` in large
-tenants (``fleet.lists``).
-"""
+"""Devices with their auth sets, and the flags of devices."""
 
 from __future__ import annotations
 
@@ -25,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
-from chalicelib.devauth.rules.device import Device
+from chalicelib.devauth.rules.device import Device, Known
 from chalicelib.devauth.rules.sets import AuthSet, Standing, Status
+from chalicelib.devauth.tables import DECOMMISSIONED, EXPECTED, DevauthItem
 from chalicelib.fleet import counts, lists
 from chalicelib.storage import erasing, keys
-from chalicelib.storage.base import BlobAttribute, IntegerAttribute, Item, TableName, TimeAttribute
+from chalicelib.storage.base import BlobAttribute, IntegerAttribute, TimeAttribute
 from chalicelib.storage.indexes import ListIndex
 from chalicelib.storage.records import Range, Reader
 from chalicelib.storage.settled import settled
@@ -42,18 +28,9 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
-_DEVICE, _SET, _ACCEPTED = "DEVICE", "SET", "ACCEPTED"
+_DEVICE, _SET = "DEVICE", "SET"
 _SHARDS = 8
 _ERASED_AT_ONCE = 100
-
-
-class DevauthItem(Item):
-    """Base of the table's items."""
-
-    class Meta:
-        """The table."""
-
-        table_name = TableName("devauth")
 
 
 class DeviceItem(DevauthItem):
@@ -99,7 +76,14 @@ class DeviceRecord(msgspec.Struct, frozen=True):
     list_sk: str = ""
 
 
+class IdentityRecord(DeviceRecord, frozen=True):
+    """A device, or another item about its identity (``tables.identities``)."""
+
+    pubkey: str = ""
+
+
 _reader = Reader(DeviceRecord)
+_identity_reader = Reader(IdentityRecord)
 
 
 class SetItem(DevauthItem):
@@ -147,6 +131,15 @@ def find(tenant: TenantId, identity_hash: str) -> Device | None:
     """The device with this identity (strongly consistent)."""
     item = _device_ref(tenant, identity_hash).fetch()
     return _device(item) if item is not None else None
+
+
+def look_up(tenant: TenantId, identity_hash: str) -> tuple[Device | None, Known]:
+    """The device with this identity, as :func:`find` and at its cost, and what acceptance rules know of it."""
+    rows = _identity_reader.query(keys.table("devauth"), keys.partition(tenant, "I", identity_hash))
+    by_kind = {row.sk: row for row in rows}
+    device, expected = by_kind.get(_DEVICE), by_kind.get(EXPECTED)
+    known = Known(expected.pubkey if expected is not None else None, DECOMMISSIONED in by_kind)
+    return _device(device) if device is not None else None, known
 
 
 def find_many(tenant: TenantId, identity_hashes: Iterable[str]) -> list[Device]:
@@ -270,7 +263,8 @@ def erase(tenant: TenantId, heads_gone: Callable[[list[str]], int]) -> int:
         count += erasing.rows(SetItem, ((ref.pk, ref.sk) for ref in refs))
         places = [_device_ref(tenant, device.identity_hash) for device in devices]
         count += erasing.rows(DeviceItem, ((place.pk, place.sk) for place in places))
-    return count + counts.erase(tenant) + erasing.partition(FlagsItem, keys.partition(tenant, "FLAGS"))
+    flags = erasing.partition(FlagsItem, keys.partition(tenant, "FLAGS"))
+    return count + counts.erase(tenant) + flags
 
 
 # --- flags ----------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Acceptance rules: accepting devices by them, managing and previewing them, and preregistering identities."""
