@@ -7,7 +7,7 @@ import uuid
 from chalice.app import Blueprint
 from msgspec.structs import replace
 
-from chalicelib import limits
+from chalicelib import limits, text
 from chalicelib.deployments.rules.statuses import Status, parse_filter
 from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import (
@@ -19,6 +19,7 @@ from chalicelib.deployments.shapes import (
     DeviceHistory,
     NewDeployment,
     NewRetry,
+    Report,
     SetStatus,
     Upcoming,
 )
@@ -26,7 +27,17 @@ from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
 from chalicelib.http import content, etag, paging, queries
 from chalicelib.http.endpoint import user_route
-from chalicelib.http.request import Created, NoContent, Reply, Request, UserRequest, created, no_content
+from chalicelib.http.request import (
+    Created,
+    Csv,
+    JsonLines,
+    NoContent,
+    Reply,
+    Request,
+    UserRequest,
+    created,
+    no_content,
+)
 from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
@@ -268,6 +279,67 @@ def _statuses(request: UserRequest) -> frozenset[Status] | None:
             raise BadRequest("status: must be a valid value")
         wanted = found | (wanted or frozenset())
     return wanted
+
+
+@user_route(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}/devices/export",
+    Permission.DEPLOYMENTS_READ,
+    within={"deployment": "id"},
+)
+def export_deployment_devices(request: UserRequest, id: str) -> Csv | JsonLines:
+    """Export the devices that have polled for a deployment so far, by id, part by part.
+
+    As a CSV file, or as a JSON document in each line. The answer is a part of the file, and the header ``Link`` leads
+    to the next part; together they are the file. Not part of Mender's API.
+    """
+    after, most = paging.read_part(request, maximum=limits.EXPORT_DEVICES)
+    kind = _format(request, {"csv": "text/csv", "jsonl": "application/x-ndjson"})
+    lines, follows = service.export(
+        request.tenant,
+        read_id(id),
+        after,
+        most,
+        request.answer_limit // 2,
+        request.groups,
+        as_table=kind == "csv",
+    )
+    headers = paging.header_with_next(request, follows)
+    headers["Content-Disposition"] = text.attachment(f"deployment-{id}.{kind}")
+    return Csv(200, lines, headers) if kind == "csv" else JsonLines(200, lines, headers)
+
+
+@user_route(
+    bp,
+    "GET /management/v1/deployments/deployments/{id}/report",
+    Permission.DEPLOYMENTS_READ,
+    within={"deployment": "id"},
+)
+def show_deployment_report(request: UserRequest, id: str) -> Reply[Report] | Csv:
+    """Get the course and the results of a deployment: how many devices had begun, succeeded and failed at which time.
+
+    It also has the time until 50, 90 and 99 % had finished, the same by phase, artifact and device type, and the
+    reasons of failures. Of more than 20,000 devices it reads a random sample, and is not ``complete``. Not part of
+    Mender's API.
+    """
+    if _format(request, {"json": "application/json", "csv": "text/csv"}) == "json":
+        return etag.conditional(request, Reply(200, service.report(request.tenant, read_id(id), request.groups)))
+    table = service.report_table(request.tenant, read_id(id), request.groups)
+    return Csv(200, table, {"Content-Disposition": text.attachment(f"report-{id}.csv")})
+
+
+def _format(request: UserRequest, known: dict[str, str]) -> str:
+    """The requested format: by the parameter ``format``, else by ``Accept``. ``known``: media types by name.
+
+    Raises:
+        BadRequest: there is no such format.
+    """
+    name = request.query.get("format")
+    if not name:
+        return content.chosen(request.headers.get("accept"), known)
+    if name not in known:
+        raise BadRequest(f"format: there is no {name[:32]}; use {' or '.join(known)}")
+    return name
 
 
 @user_route(

@@ -193,6 +193,95 @@ class Outcomes(msgspec.Struct):
     updated_at: list[str]
 
 
+class FinishedAfter(msgspec.Struct, omit_defaults=True):
+    """Seconds until 50, 90 and 99 % of the devices had a final status; absent while that is not so."""
+
+    p50: int | None = None
+    p90: int | None = None
+    p99: int | None = None
+
+
+class ReportPoint(msgspec.Struct):
+    """How many devices had begun up to a time, and how many of these had ended in which way."""
+
+    time: str
+    begun: int
+    succeeded: int
+    failed: int
+    other: int
+    """Without an artifact that fits, aborted or decommissioned."""
+
+
+class ReportPart(msgspec.Struct):
+    """The devices of a phase, with an artifact or of a device type."""
+
+    key: str
+    """The number of the phase, from 1, the id of the artifact, or the device type."""
+    begun: int
+    succeeded: int
+    failed: int
+    other: int
+    finished_after: FinishedAfter
+    """Of the devices that have begun; from the start of the phase, or of the deployment."""
+
+
+class Report(msgspec.Struct, omit_defaults=True):
+    """The course and the results of a deployment.
+
+    ``statistics`` are exact. The other numbers are of ``devices_read`` devices; if that is not ``complete``, they are a
+    random sample of ``devices``, those that have polled.
+    """
+
+    id: str
+    name: str
+    artifact_name: str
+    status: str
+    created: str
+    start: str
+    """When its first devices could begin."""
+    targets: int
+    devices: int
+    devices_read: int
+    complete: bool
+    statistics: dict[str, int]
+    finished_after: FinishedAfter
+    """Of the targets; of a dynamic deployment, of the devices that have polled. From ``start``."""
+    step_seconds: int
+    """The time between two points."""
+    progress: list[ReportPoint]
+    phases: list[ReportPart]
+    artifacts: list[ReportPart]
+    device_types: list[ReportPart]
+    failures: list[FailureReason]
+    """The most frequent reasons of ``failures_read`` devices."""
+    failures_read: int
+    finished: str | None = None
+
+
+class ExportedDevice(msgspec.Struct):
+    """A device in an export of a deployment."""
+
+    id: str
+    status: str
+    begun: str
+    started: str | None
+    """When it first reported."""
+    finished: str | None
+    phase: int | None
+    """The number of the phase in which it began, from 1."""
+    attempts: int
+    device_type: str | None
+    artifact: str | None
+    """The id of the artifact that it got."""
+    substate: str | None
+    error: str | None
+    """The first error of its log."""
+    reason: str | None
+    """Why it failed, as its deployment's outcomes say."""
+    reason_id: str | None
+    log: bool
+
+
 class Preparation(msgspec.Struct):
     """The progress of listing the targets of a large deployment: ``found`` of about ``expected`` devices."""
 

@@ -12,7 +12,15 @@ from chalicelib.clock import rfc3339
 from chalicelib.deployments.rules import configuration, failures, statistics
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.shapes import Deployment as Shown
-from chalicelib.deployments.shapes import DeploymentDevice, FailureReason, Phase, Preparation, Statistics
+from chalicelib.deployments.shapes import (
+    DeploymentDevice,
+    ExportedDevice,
+    FailureReason,
+    Phase,
+    Preparation,
+    ReportPoint,
+    Statistics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.deployment import Deployment
     from chalicelib.deployments.rules.failures import Reason
+    from chalicelib.deployments.rules.reports import Point
     from chalicelib.deployments.rules.row import Row
     from chalicelib.deployments.rules.statistics import Counts
 
@@ -63,6 +72,33 @@ def show(deployment: Deployment, counts: Counts, configured: Mapping[str, str] |
         preparing=None if prepared is None else Preparation(prepared.found, prepared.expected),
         parent=plan.parent,
         retried_by=list(deployment.retried_by) or None,
+    )
+
+
+def show_point(point: Point) -> ReportPoint:
+    """A point in the course of a deployment."""
+    return ReportPoint(rfc3339(point.time), point.begun, point.succeeded, point.failed, point.other)
+
+
+def export_row(row: Row, deployments: Mapping[str, Deployment]) -> ExportedDevice:
+    """A row of one of these deployments in an export."""
+    shown = show_row(row, deployments, {})
+    failed = shown.reason is not None
+    return ExportedDevice(
+        id=shown.id,
+        status=shown.status,
+        begun=shown.created,
+        started=shown.started,
+        finished=shown.finished,
+        phase=None if row.phase is None else row.phase + 1,
+        attempts=row.attempts,
+        device_type=row.device_type,
+        artifact=row.artifact,
+        substate=row.substate,
+        error=row.error,
+        reason=shown.reason,
+        reason_id=failures.reason_id(row.error, row.substate) if failed else None,
+        log=row.log,
     )
 
 

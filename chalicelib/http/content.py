@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -112,6 +113,11 @@ def quality(accept: str, media_type: str) -> float:
             found[name] = max(found.get(name, 0.0), float(weight[1]))
     ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     return next((found[each] for each in ranges if each in found), 0.0)
+
+
+def chosen(accept: str | None, known: Mapping[str, str]) -> str:
+    """The name of the media type that a caller prefers; the first one if it prefers none. ``known``: types by name."""
+    return max(known, key=lambda name: quality(accept or "", known[name]))
 
 
 def require_json(content_type: str | None, raw: bytes) -> None:

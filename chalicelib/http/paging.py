@@ -50,14 +50,25 @@ def read_page(
     """
     try:
         number = _positive(request.query.get("page"), "page", 1)
-        size = _positive(request.query.get("per_page"), "per_page", default)
-        if size > maximum:
-            raise BadRequest(f'parameter "per_page" above limit (max: {maximum})')  # noqa: TRY301  # one handler
+        size = _size(request, default, maximum)
     except BadRequest:
         if not lenient:
             raise
         return Page(1, limits.PER_PAGE_DEFAULT)
     return Page(number, size)
+
+
+def read_part(request: UserRequest, *, maximum: int) -> tuple[str, int]:
+    """The requested part of a list without numbered pages: the key of the row before it, and its largest size.
+
+    At the beginning of the list the key is empty. The size is ``maximum`` if none is given.
+
+    Raises:
+        BadRequest: ``per_page`` is not a positive integer up to ``maximum``, or the cursor is not one of this list.
+    """
+    text = request.query.get("cursor")
+    after = cursors.decode(text, _context(request)).key if text else ""
+    return after, _size(request, maximum, maximum)
 
 
 def read_place(request: UserRequest, *, maximum: int = limits.PER_PAGE_MAX) -> Page:
@@ -93,6 +104,13 @@ def page_of(number: int, size: int) -> Page:
 
 
 _NUMBER_MAX = 10**9
+
+
+def _size(request: Request, default: int, maximum: int) -> int:
+    size = _positive(request.query.get("per_page"), "per_page", default)
+    if size > maximum:
+        raise BadRequest(f'parameter "per_page" above limit (max: {maximum})')
+    return size
 
 
 def _positive(text: str | None, name: str, default: int) -> int:
@@ -148,6 +166,15 @@ def headers(
     if total is None:
         return {"Link": _links(request, page, more=more, total=None)}
     return {"Link": _links(request, page, more=total > page.stop, total=total), "X-Total-Count": str(total)}
+
+
+def header_with_next(request: UserRequest, key: str | None) -> dict[str, str | list[str]]:
+    """``Link`` to the part after the row with this key in a list without numbered pages; nothing for None."""
+    if key is None:
+        return {}
+    pairs = dict(request.query.multi)
+    pairs["cursor"] = [cursors.encode(Cursor(key), _context(request))]
+    return {"Link": [f'<{request.path}?{_query(pairs)}>; rel="next"']}
 
 
 def headers_with_cursors(

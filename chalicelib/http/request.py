@@ -187,6 +187,18 @@ class Existing(Reply[Body], Generic[Body]):
     status: int = 409
 
 
+class Csv(Reply[str]):
+    """200 with a table."""
+
+    content_type: str = "text/csv"
+
+
+class JsonLines(Reply[str]):
+    """200 with a JSON document in each line."""
+
+    content_type: str = "application/x-ndjson"
+
+
 class Jwt(Reply[str]):
     """200 with a bare token."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
 import msgspec
 
@@ -26,6 +27,17 @@ class Counts(msgspec.Struct, frozen=True):
 
 NONE = Counts(rows=0, by_status={}, total_size=0)
 """The counters of a deployment in which no device has begun."""
+
+
+def total(parts: Iterable[Counts]) -> Counts:
+    """The counters of the parts of a deployment together."""
+    found = list(parts)
+    return Counts(
+        rows=sum(each.rows for each in found),
+        by_status={status: sum(each.by_status.get(status, 0) for each in found) for status in Status},
+        total_size=sum(each.total_size for each in found),
+        phases=tuple(map(sum, zip_longest(*(each.phases for each in found), fillvalue=0))),
+    )
 
 
 _NAMES = [(status, str(status)) for status in Status]

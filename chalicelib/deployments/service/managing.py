@@ -24,6 +24,7 @@ from chalicelib.deployments.service.operators.details import (
 from chalicelib.deployments.service.operators.leaving import abort_device, device_gone, forget_history
 from chalicelib.deployments.service.operators.listing import Named, Wanted, delete_releases, list_deployments
 from chalicelib.deployments.service.operators.reach import is_within
+from chalicelib.deployments.service.operators.reports import export, report, report_table
 from chalicelib.deployments.service.operators.retrying import retry
 from chalicelib.deployments.service.operators.upcoming import upcoming
 from chalicelib.deployments.service.schedule.running import tick
@@ -44,6 +45,7 @@ __all__ = [
     "devices",
     "devices_page",
     "erase",
+    "export",
     "failed_for",
     "forget_history",
     "history",
@@ -53,6 +55,8 @@ __all__ = [
     "numbers_of_many",
     "outcomes",
     "read_log",
+    "report",
+    "report_table",
     "retry",
     "show",
     "targets",

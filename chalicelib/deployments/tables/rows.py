@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from chalicelib.deployments.rules.row import Edit, Row
@@ -99,6 +100,19 @@ def of_deployment(tenant: TenantId, plan: Plan, parts: Iterable[int]) -> list[Ro
         for item in RowItem.query(partition, RowItem.sk.startswith("ROW#"), consistent_read=True)
     ]
     return [of_item(item) for item in sorted(items, key=lambda item: str(item.state_sk))]
+
+
+def by_device(
+    tenant: TenantId, plan: Plan, part: int, *, after: str = "", limit: int, recent: bool = False
+) -> Iterator[Row]:
+    """The first rows of a deployment, or of one part of a large one, by device, from the one after ``after``.
+
+    Strongly consistent; with ``recent`` eventually consistent, for half the price.
+    """
+    (partition,) = _partitions(tenant, plan, [part])
+    beyond = Range(">", row_sk(after))
+    found = records.rows.query(table(), partition, beyond, limit=limit, recent=recent)
+    return map(of_item, takewhile(lambda record: record.sk.startswith("ROW#"), found))
 
 
 def with_status(tenant: TenantId, plan: Plan, part: int, status: Status, *, limit: int | None = None) -> Iterator[Row]:

@@ -130,6 +130,12 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
         "artifact": _query("MB that an update brings to a device.", "number", default=0),
         "connected": _query("Devices that stay connected for remote access.", "integer", default=0),
     },
+    "exportDeploymentDevicesV1": _of(
+        "cursor",
+        per_page=_page_size(limits.EXPORT_DEVICES, limits.EXPORT_DEVICES),
+        format=_query("The format: a table, or a JSON document in each line.", enum=["csv", "jsonl"]),
+        Accept=_header("`text/csv` or `application/x-ndjson`, instead of `format`."),
+    ),
     "exportLogsV1": _AUDITED
     | _of(
         *_DATES,
@@ -249,6 +255,10 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
     "saveTenantSettingsV2": _of("If-Match"),
     "searchByFilterV2": _of(*_PAGED),
     "searchDevicesV2": _of(*_PAGED),
+    "showDeploymentReportV1": {
+        "format": _query("The format.", enum=["json", "csv"]),
+        "Accept": _header("`text/csv` for a table, instead of `format`."),
+    },
     "showDeploymentV1": {
         "outcomes": _query("Whether to add why devices failed, and when devices ended.", "boolean", default=False)
     },

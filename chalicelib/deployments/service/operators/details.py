@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from chalicelib import clock, limits
+from chalicelib import clock
 from chalicelib.cursors import Listed
 from chalicelib.deployments import views
 from chalicelib.deployments.rules import failures
-from chalicelib.deployments.rules.statuses import ORDER, Status, stored_for
+from chalicelib.deployments.rules.statuses import Status, stored_for
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.service.operators import showing, sums
+from chalicelib.deployments.service.operators import device_rows, showing, sums
+from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.service.operators.reach import Reach, devices_within
 from chalicelib.deployments.shapes import Deployment as Shown
 from chalicelib.deployments.shapes import (
@@ -22,20 +23,17 @@ from chalicelib.deployments.shapes import (
 )
 from chalicelib.deployments.tables import counters, deployments
 from chalicelib.deployments.tables import rows as row_table
-from chalicelib.errors import NotFound
 from chalicelib.storage.settled import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
     from chalicelib.cursors import Cursor
     from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.deployments.rules.row import Row
-    from chalicelib.deployments.rules.statistics import Counts
     from chalicelib.rights import Names, Scopes
     from chalicelib.storage.keys import TenantId
 
-_NOT_FOUND = "Deployment not found"
 _READ_WHOLE = 1_000
 """Up to this number of rows, all are read for a page: less than a megabyte, which is one query."""
 
@@ -46,7 +44,7 @@ def show(tenant: TenantId, deployment: str) -> Shown:
     Raises:
         NotFound: there is none.
     """
-    stored = _require(tenant, deployment)
+    stored = require(tenant, deployment)
     (shown,) = showing.show_all(tenant, [stored])
     for term in shown.filter.get("terms", ()):
         if term["type"] == "$in" and not term["value"] and not stored.plan.dynamic:
@@ -60,7 +58,7 @@ def numbers(tenant: TenantId, deployment: str) -> dict[str, int]:
     Raises:
         NotFound: there is none.
     """
-    stored = _require(tenant, deployment)
+    stored = require(tenant, deployment)
     return views.numbers(stored, sums.read(tenant, [stored])[deployment])
 
 
@@ -84,10 +82,10 @@ def targets(tenant: TenantId, deployment: str, groups: Names | None) -> list[str
     Raises:
         NotFound: there is no such deployment.
     """
-    plan = _require(tenant, deployment).plan
+    plan = require(tenant, deployment).plan
     found = list(plans.targets(tenant, plan))
     if plan.dynamic:
-        found = [row.device_id for row in _all_rows(tenant, plan)]
+        found = [row.device_id for row in device_rows.every(tenant, plan)]
     inside = devices_within(tenant, found, groups)
     return [each for each in found if each in inside]
 
@@ -101,8 +99,8 @@ def devices(tenant: TenantId, deployment: str, groups: Names | None) -> list[Dep
     Raises:
         NotFound: there is no such deployment.
     """
-    stored = _require(tenant, deployment)
-    rows = _rows_within(tenant, _all_rows(tenant, stored.plan), groups)
+    stored = require(tenant, deployment)
+    rows = device_rows.within(tenant, device_rows.every(tenant, stored.plan), groups)
     shown = showing.show_rows(tenant, rows, {deployment: stored})
     if stored.plan.in_bucket or not stored.is_open:
         return shown
@@ -112,18 +110,6 @@ def devices(tenant: TenantId, deployment: str, groups: Names | None) -> list[Dep
     return shown + [
         DeploymentDevice(id=each, status=pending, state=pending, created=created, log=False) for each in sorted(waiting)
     ]
-
-
-def _all_rows(tenant: TenantId, plan: Plan) -> list[Row]:
-    return row_table.of_deployment(tenant, plan, counters.by_part(tenant, plan) if plan.parts else ())
-
-
-def _rows_within(tenant: TenantId, rows: Iterable[Row], groups: Names | None) -> list[Row]:
-    found = list(rows)
-    if groups is None:
-        return found
-    inside = devices_within(tenant, (row.device_id for row in found), groups)
-    return [row for row in found if row.device_id in inside]
 
 
 def devices_page(
@@ -143,12 +129,12 @@ def devices_page(
     Raises:
         NotFound: there is no such deployment.
     """
-    found = _require(tenant, deployment)
+    found = require(tenant, deployment)
     stored = frozenset(Status) if wanted is None else stored_for(wanted, aborted=found.aborted)
     counts = counters.by_part(tenant, found.plan)
     if groups is not None or sum(each.rows for each in counts.values()) <= _READ_WHOLE:
         every = row_table.of_deployment(tenant, found.plan, counts)
-        inside = _rows_within(tenant, (row for row in every if row.status in stored), groups)
+        inside = device_rows.within(tenant, (row for row in every if row.status in stored), groups)
         rows, total = inside[start:stop], len(inside)
     else:
         rows, total = settled(
@@ -162,22 +148,9 @@ def _page_by_status(
     tenant: TenantId, plan: Plan, stored: frozenset[Status], start: int, stop: int
 ) -> tuple[list[Row], int]:
     counts = counters.by_part(tenant, plan)
-    rows = {row.device_id: row for row in _rows_between(tenant, plan, stored, counts, start, stop)}
+    rows = {row.device_id: row for row in device_rows.between(tenant, plan, stored, counts, start, stop)}
     total = sum(each.by_status.get(status, 0) for each in counts.values() for status in stored)
     return list(rows.values()), total
-
-
-def _rows_between(
-    tenant: TenantId, plan: Plan, stored: frozenset[Status], counts: Mapping[int, Counts], start: int, stop: int
-) -> Iterator[Row]:
-    # The counters give the number of rows by status and part, so whole ones before the page are not read.
-    for status in ORDER:
-        for part, counted in counts.items() if status in stored else ():
-            count = counted.by_status.get(status, 0)
-            if count and start < count and stop > 0:
-                rows = row_table.with_status(tenant, plan, part, status, limit=min(stop, count))
-                yield from islice(rows, max(0, start), stop)
-            start, stop = start - count, stop - count
 
 
 def failed_for(
@@ -190,9 +163,9 @@ def failed_for(
     Raises:
         NotFound: there is no such deployment.
     """
-    stored = _require(tenant, deployment)
+    stored = require(tenant, deployment)
     counts = counters.by_part(tenant, stored.plan)
-    failed = _first(tenant, stored.plan, counts, Status.FAILURE, groups)
+    failed = device_rows.first(tenant, stored.plan, counts, Status.FAILURE, groups)
     rows = [row for row in failed if reason in failures.names(row)]
     return showing.show_rows(tenant, rows[start:stop], {deployment: stored}), len(rows)
 
@@ -205,11 +178,11 @@ def outcomes(tenant: TenantId, deployment: str, groups: Names | None) -> Outcome
     Raises:
         NotFound: there is no such deployment.
     """
-    plan = _require(tenant, deployment).plan
+    plan = require(tenant, deployment).plan
     counts = counters.by_part(tenant, plan)
 
     def read(*statuses: Status) -> tuple[list[Row], int]:
-        rows = [row for status in statuses for row in _first(tenant, plan, counts, status, groups)]
+        rows = [row for status in statuses for row in device_rows.first(tenant, plan, counts, status, groups)]
         if groups is not None:
             return rows, len(rows)
         counted = sum(each.by_status.get(status, 0) for each in counts.values() for status in statuses)
@@ -225,14 +198,6 @@ def outcomes(tenant: TenantId, deployment: str, groups: Names | None) -> Outcome
         updated=all_updated,
         updated_at=_ends(updated),
     )
-
-
-def _first(
-    tenant: TenantId, plan: Plan, counts: Mapping[int, Counts], status: Status, groups: Names | None
-) -> list[Row]:
-    """The first ``limits.OUTCOMES`` rows with a status, within the groups."""
-    rows = _rows_between(tenant, plan, frozenset({status}), counts, 0, limits.OUTCOMES)
-    return _rows_within(tenant, rows, groups)
 
 
 def _ends(rows: list[Row]) -> list[str]:
@@ -282,10 +247,3 @@ def history(  # the parts of a page
         if row.deployment_id in shown
     ]
     return Listed(history, total, ends)
-
-
-def _require(tenant: TenantId, deployment: str) -> Deployment:
-    stored = deployments.find(tenant, deployment)
-    if stored is None:
-        raise NotFound(_NOT_FOUND)
-    return stored

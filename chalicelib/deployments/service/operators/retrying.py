@@ -13,10 +13,10 @@ from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import ended
 from chalicelib.deployments.service.operators import creating, drafts
+from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.service.operators.reach import permitting, require_reach
 from chalicelib.deployments.shapes import NewDeployment
-from chalicelib.deployments.tables import deployments
-from chalicelib.errors import Conflict, Forbidden, NotFound, Unprocessable
+from chalicelib.errors import Conflict, Forbidden, Unprocessable
 from chalicelib.fleet import control
 from chalicelib.rights import groups_of
 
@@ -40,9 +40,7 @@ def retry(tenant: TenantId, deployment: str, wanted: NewRetry, scopes: Scopes) -
         NotFound: there is no such deployment.
         Unprocessable: no device failed, the deployment brings a configuration, or as ``creating.create``.
     """
-    parent = deployments.find(tenant, deployment)
-    if parent is None:
-        raise NotFound("Deployment not found")
+    parent = require(tenant, deployment)
     if parent.plan.configures:
         raise Unprocessable(
             "a configuration deployment cannot be retried: deploy the configuration to its device again"
