@@ -18,6 +18,8 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "deployment-running": lambda fleet: f"/deployments/{fleet.deployments['running']}",
     "deployment-failures": lambda fleet: f"/deployments/{fleet.deployments['failing']}?status=failure",
     "deployment-log": lambda fleet: f"/deployments/{fleet.deployments['failing']}?log={fleet.devices[33].id}",
+    "deployment-retry": lambda fleet: f"/deployments/{fleet.deployments['failing']}?dialog=retry",
+    "deployment-report": lambda fleet: f"/deployments/{fleet.deployments['failing']}/report",
     "deployment-scheduled": lambda fleet: f"/deployments/{fleet.deployments['scheduled']}",
     "deployment-new": lambda _: "/deployments/new?release=gateway-os-2.0&group=production&step=devices",
     "deployment-new-phases": lambda _: (

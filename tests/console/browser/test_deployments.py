@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,56 @@ def test_a_failure_links_to_its_log(console: Console, fleet: Fleet) -> None:
     expect(console.link("gateway-31")).to_be_visible()
 
 
+def test_retrying_the_failed_devices_of_a_deployment(console: Console, fleet: Fleet) -> None:
+    devices = _devices(fleet, "retried-1", "retried-2", "retried-3")
+    made = fleet.world.deploy("gateway-os-1.1", [device.id for device in devices], name="Unlucky")
+    for device, status in zip(devices, ("failure", "failure", "success"), strict=True):
+        assert device.poll().status_code == 200
+        assert device.report(made, status, substate="ArtifactInstall: 12kB missing").status_code == 204
+    page = console.page
+    console.show(f"/deployments/{made}")
+    console.says("ArtifactInstall: … missing")
+    page.get_by_text("Examples of ArtifactInstall").click()
+    console.says("retried-1")
+    console.button("Retry failed").click()
+    console.audit()
+    release = page.get_by_role("combobox", name="Release")
+    expect(release).to_have_value("gateway-os-1.1")
+    release.fill("gateway-os-2.0")
+    page.clock.run_for(300)
+    page.get_by_role("option", name=re.compile("^gateway-os-2.0 ")).first.click()
+    console.button("Deploy to 2 devices").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Unlucky (retry 1)")
+    shown = fleet.world.show(console.place().rsplit("/", 1)[-1])
+    assert (shown["artifact_name"], shown["parent"], shown["max_devices"]) == ("gateway-os-2.0", made, 2)
+
+    console.link("Unlucky").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Unlucky")
+    expect(console.link("Unlucky (retry 1)")).to_be_visible()
+
+
+def test_the_report_of_a_deployment_and_its_files(console: Console, fleet: Fleet) -> None:
+    page = console.page
+    console.show(f"/deployments/{fleet.deployments['failing']}")
+    console.link("Report").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Report of "))
+    console.says("Half of them done")
+    console.says("Cannot verify the checksum of the root file system")
+    expect(page.get_by_role("grid", name="By device type")).to_be_visible()
+    console.audit()
+    files = {}
+    for label in ("Report as CSV", "Report as JSON", "Devices as CSV", "Devices as JSON lines"):
+        console.button("Download").click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name=label).click()
+        files[label] = download.value.path().read_text()
+    assert files["Report as CSV"].startswith("section,key,time")
+    assert json.loads(files["Report as JSON"])["complete"]
+    devices = [json.loads(line) for line in files["Devices as JSON lines"].splitlines()]
+    assert len(files["Devices as CSV"].splitlines()) == len(devices) + 1
+    assert sum(device["status"] == "failure" for device in devices) == 3
+
+
 def test_deploying_to_a_group_or_filter(console: Console, fleet: Fleet) -> None:
     page = console.page
     terms = [{"scope": "inventory", "attribute": "device_type", "type": "$eq", "value": "imx8-camera"}]
@@ -192,3 +243,6 @@ def test_users_who_may_only_read_cannot_deploy(console_of: Callable[[str], Conso
     console.go(f"/deployments/{fleet.deployments['running']}")
     expect(console.button("Abort")).to_have_count(0)
     expect(console.link("Make again")).to_have_count(0)
+    console.go(f"/deployments/{fleet.deployments['failing']}")
+    console.says("Why devices failed")
+    expect(console.button("Retry failed")).to_have_count(0)

@@ -121,7 +121,7 @@ export async function send<T>(method: string, path: string, options: Options = {
 async function content(response: Response): Promise<unknown> {
   const text = await response.text();
   if (!text) return undefined;
-  return (response.headers.get("content-type") ?? "").includes("json") ? JSON.parse(text) : text;
+  return /[/+]json\b/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text;
 }
 
 const BY_STATUS: Record<number, string> = {

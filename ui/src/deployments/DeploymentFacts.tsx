@@ -1,13 +1,17 @@
 /** What a deployment was asked to do. */
 import { format } from "../app/format";
+import { useApi } from "../app/resource";
 import { pathTo } from "../app/router";
-import { Button, Card, Copy, KeyValues, Link, Name, Time } from "../parts";
+import { Button, Card, Copy, KeyValues, Link, Name, Stack, Time } from "../parts";
 import { controlInWords } from "./draft";
 import { isBeingPrepared, targetOf } from "./states";
-import type { Deployment } from "./types";
+import { type Deployment, DEPLOYMENTS_V2 } from "./types";
 
 export function DeploymentFacts({ deployment, onControl }: { deployment: Deployment; onControl?: () => void }) {
-  const { statistics, update_control_map: map, preparing } = deployment;
+  const { statistics, update_control_map: map, preparing, parent, retried_by: retries = [] } = deployment;
+  const related = parent === undefined ? retries : [parent, ...retries];
+  const found = useApi(related.length ? { path: DEPLOYMENTS_V2, query: { id: related, per_page: related.length } } : null);
+  const names = new Map((found.data ?? []).map((each) => [each.id, each.name]));
   const devices = deployment.dynamic
     ? deployment.max_devices
       ? `up to ${format.count(deployment.max_devices, "device")}`
@@ -37,6 +41,8 @@ export function DeploymentFacts({ deployment, onControl }: { deployment: Deploym
           deployment.phases?.[0] && ["Starts", <Time at={deployment.phases[0].start_ts} absolute />],
           deployment.finished !== undefined && ["Finished", <Time at={deployment.finished} absolute />],
           ["Retries", deployment.retries ? `${format.number(deployment.retries)} after a failure` : "none"],
+          parent !== undefined && ["Retry of", <Related ids={[parent]} names={names} />],
+          retries.length > 0 && ["Retried by", <Related ids={retries} names={names} />],
           ["Installs again", deployment.force_installation ? "also where it is installed already" : "no"],
           statistics.total_size > 0 && ["Downloads", format.bytes(statistics.total_size)],
           map !== undefined && [
@@ -60,6 +66,19 @@ export function DeploymentFacts({ deployment, onControl }: { deployment: Deploym
         ]}
       />
     </Card>
+  );
+}
+
+/** The deployment that this one retries, or those that retry it; by their ids until their names are known. */
+function Related({ ids, names }: { ids: readonly string[]; names: ReadonlyMap<string, string> }) {
+  return (
+    <Stack gap={1}>
+      {ids.map((id) => (
+        <Link key={id} to={pathTo("deployments", id)}>
+          <Name>{names.get(id) ?? id}</Name>
+        </Link>
+      ))}
+    </Stack>
   );
 }
 

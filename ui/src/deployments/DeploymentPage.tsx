@@ -14,6 +14,7 @@ import { DeviceRows } from "./DeviceRows";
 import { Failures } from "./Failures";
 import { LogDrawer } from "./LogDrawer";
 import { ProgressChart } from "./ProgressChart";
+import { RetryDialog } from "./RetryDialog";
 import { failed, parts, sizeOf, stateOf, unfinished } from "./states";
 import { type Deployment, deploymentPath, type Outcomes } from "./types";
 
@@ -44,6 +45,11 @@ export default function DeploymentPage() {
                 Abort
               </Button>
             )}
+            {found.type === "software" && failed(found.statistics.status) > 0 && (
+              <Button icon="refresh" onClick={() => setDialog("retry")}>
+                Retry failed
+              </Button>
+            )}
             {found.type === "software" && (
               <Link button="plain" class="button" icon="again" to="/deployments/new" query={{ again: id }}>
                 Make again
@@ -59,7 +65,14 @@ export default function DeploymentPage() {
             <Numbers deployment={deployment} />
             <Split side={<DeploymentFacts deployment={deployment} {...(manages && !over ? { onControl: () => setDialog("control") } : {})} />}>
               <Stack>
-                <Card title="Progress">
+                <Card
+                  title="Progress"
+                  actions={
+                    <Link button="plain" small icon="file" to={pathTo("deployments", id, "report")}>
+                      Report
+                    </Link>
+                  }
+                >
                   <Stack>
                     <Progress label="Devices" segments={parts(deployment.statistics.status)} total={sizeOf(deployment)} />
                     <ProgressChart deployment={deployment} outcomes={outcomes.data} none={outcomes.none} />
@@ -69,11 +82,12 @@ export default function DeploymentPage() {
                 <DeploymentPhases deployment={deployment} />
               </Stack>
             </Split>
-            <DeviceRows deployment={deployment} onLog={setLog} />
+            <DeviceRows deployment={deployment} reasons={outcomes.data?.reasons ?? []} onLog={setLog} />
           </Stack>
         )}
       </Loaded>
       {log && <LogDrawer deployment={id} device={log} onClose={() => setLog("")} />}
+      {found && manages && <RetryDialog key={id} open={dialog === "retry"} deployment={found} onClose={() => setDialog("")} />}
       {found && manages && !over && (
         <>
           <ConfirmDialog

@@ -7,11 +7,11 @@ import { can } from "../app/session";
 import { Badge, Button, Card, type Column, DataTable, EmptyState, Link, Name, Select, Status, Time } from "../parts";
 import { useNames } from "./names";
 import { DEVICE_STATUSES, failed, parts } from "./states";
-import { type Deployment, deploymentPath, type DeviceStatus, NO_REASON, type Row } from "./types";
+import { type Deployment, deploymentPath, type DeviceStatus, type FailureReason, NO_REASON, type Row } from "./types";
 
 const PER_PAGE = 50;
 
-export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLog: (device: string) => void }) {
+export function DeviceRows({ deployment, reasons, onLog }: { deployment: Deployment; reasons: readonly FailureReason[]; onLog: (device: string) => void }) {
   const [status] = useQuery("status");
   const [reason] = useQuery("reason");
   const [page] = useQuery("page", "1");
@@ -53,7 +53,7 @@ export function DeviceRows({ deployment, onLog }: { deployment: Deployment; onLo
       {reason && (
         <p class="deployments-filter">
           <Badge is="danger" removeLabel="Show devices that failed for any reason" onRemove={() => setQuery({ status: "failure", reason: "", page: "" })}>
-            Failed: <Name wrap>{reason}</Name>
+            Failed: <Name wrap>{reasons.find((each) => each.id === reason)?.reason ?? reason}</Name>
           </Badge>
         </p>
       )}

@@ -1,29 +1,38 @@
 /** Why devices of a deployment failed, by how many did; each reason lists its devices below. */
+import { useState } from "preact/hooks";
 import { format } from "../app/format";
 import { pathTo, useQuery } from "../app/router";
-import { Card, Link, Name, Progress } from "../parts";
-import type { Deployment, Outcomes } from "./types";
+import { can } from "../app/session";
+import { Card, Details, KeyValues, Link, Name, Progress } from "../parts";
+import { useNames } from "./names";
+import type { Deployment, FailureReason, Outcomes } from "./types";
 
 /** More than a reader takes in; what is rarer is counted together. */
 const SHOWN = 8;
 
 export function Failures({ deployment, outcomes }: { deployment: Deployment; outcomes: Outcomes }) {
-  const [chosen] = useQuery("reason");
   const { reasons, failed, failed_read: read } = outcomes;
-  if (reasons.length === 0) return null;
+  const lead = read < failed ? `Counted from the first ${format.number(read)} of ${format.count(failed, "device")} that failed.` : undefined;
+  return <FailureList deployment={deployment.id} reasons={reasons} {...(lead ? { lead } : {})} />;
+}
+
+export function FailureList({ deployment, reasons, lead }: { deployment: string; reasons: readonly FailureReason[]; lead?: string }) {
+  const [chosen] = useQuery("reason");
   const shown = reasons.slice(0, SHOWN);
   const rest = reasons.slice(SHOWN);
+  if (reasons.length === 0) return null;
   const most = Math.max(...reasons.map((each) => each.count));
   return (
-    <Card title="Why devices failed" lead={read < failed ? `Counted from the first ${format.number(read)} of ${format.count(failed, "device")} that failed.` : undefined}>
+    <Card title="Why devices failed" lead={lead}>
       <ul class="deployments-reasons">
-        {shown.map(({ reason, count }) => (
-          <li key={reason}>
-            <Link to={pathTo("deployments", deployment.id)} query={{ reason }} {...(chosen === reason ? { "aria-current": "true" as const } : {})}>
-              <Name wrap>{reason}</Name>
+        {shown.map((each) => (
+          <li key={each.id}>
+            <Link to={pathTo("deployments", deployment)} query={{ reason: each.id }} {...(chosen === each.id ? { "aria-current": "true" as const } : {})}>
+              <Name wrap>{each.reason}</Name>
             </Link>
-            <span class="numbers">{format.count(count, "device")}</span>
-            <Progress thin label={`Failed: ${reason}`} segments={[{ is: "danger", value: count, label: "devices" }]} total={most} />
+            <span class="numbers">{format.count(each.count, "device")}</span>
+            <Progress thin label={`Failed: ${each.reason}`} segments={[{ is: "danger", value: each.count, label: "devices" }]} total={most} />
+            <Examples of={each} />
           </li>
         ))}
       </ul>
@@ -33,5 +42,32 @@ export function Failures({ deployment, outcomes }: { deployment: Deployment; out
         </p>
       )}
     </Card>
+  );
+}
+
+/** Some of the devices, and what one of them said. Their names are fetched when somebody looks. */
+function Examples({ of: { reason, state, example, devices } }: { of: FailureReason }) {
+  const [open, setOpen] = useState(false);
+  const names = useNames(open ? devices : []);
+  return (
+    <div class="deployments-examples small">
+      <Details summary={<span>Examples <span class="seen-by-readers">of {reason}</span></span>} open={open} onToggle={setOpen}>
+        <KeyValues
+          items={[
+            state !== undefined && state !== reason && ["State", <Name wrap>{state}</Name>],
+            example !== undefined && ["Error", <Name wrap mono>{example}</Name>],
+            [
+              "Devices",
+              <span class="row gap-3">
+                {devices.map((device) => {
+                  const name = <Name>{names.get(device) ?? device}</Name>;
+                  return can("devices:read") ? <Link key={device} to={pathTo("devices", device)}>{name}</Link> : <span key={device}>{name}</span>;
+                })}
+              </span>,
+            ],
+          ]}
+        />
+      </Details>
+    </div>
   );
 }

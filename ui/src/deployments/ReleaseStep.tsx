@@ -2,7 +2,7 @@
 import { api } from "../api/client";
 import { Combobox, Link, Stack } from "../parts";
 import type { Draft } from "./draft";
-import { RELEASES } from "./reach";
+import { RELEASES } from "./types";
 
 const find = async (text: string, signal: AbortSignal) =>
   (await api.get(RELEASES, { name: text, per_page: 30, sort: "modified:desc" }, { signal })).map((release) => ({
@@ -11,16 +11,16 @@ const find = async (text: string, signal: AbortSignal) =>
     hint: [...new Set(release.artifacts.flatMap((artifact) => artifact.device_types_compatible))].join(", "),
   }));
 
+export function ReleaseField({ value, hint, onChange }: { value: string; hint: string; onChange: (release: string) => void }) {
+  return <Combobox label="Release" icon="release" placeholder="Find a release by name" hint={hint} value={value} options={find} onChange={onChange} />;
+}
+
 export function ReleaseStep({ draft, onChange }: { draft: Draft; onChange: (change: Partial<Draft>) => void }) {
   return (
     <Stack>
-      <Combobox
-        label="Release"
-        icon="release"
-        placeholder="Find a release by name"
-        hint="The newest come first. Each device gets the artifact of the release that fits its device type."
+      <ReleaseField
         value={draft.release}
-        options={find}
+        hint="The newest come first. Each device gets the artifact of the release that fits its device type."
         onChange={(release) => onChange({ release })}
       />
       <p class="muted">

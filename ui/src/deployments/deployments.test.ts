@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Query } from "../app/router";
 import { callOf, draftOf, problems, readDraft, sizes, suggestedName, withAction, writeDraft } from "./draft";
 import { curveOf, parts, phasesOf, stateOf, unfinished, wasAborted } from "./states";
+import { linkedCursor, timeTo } from "./report";
 import { evenly, moved, spanOf, ticksOf } from "./timeline";
 import type { Deployment } from "./types";
 
@@ -100,4 +101,11 @@ test("a start moves in round steps and stays between its neighbours", () => {
 test("a step that only continues needs no entry in the control map", () => {
   const paused = withAction({}, "ArtifactInstall_Enter", { action: "pause" });
   assert.deepEqual(withAction(paused, "ArtifactInstall_Enter", { action: "continue" }), { states: {} });
+});
+
+test("an export goes on at the cursor of its link", () => {
+  assert.equal(linkedCursor('</api/management/v1/deployments/deployments/d/devices/export?cursor=a-b_c&format=csv>; rel="next"'), "a-b_c");
+  assert.equal(linkedCursor(null), undefined);
+  assert.equal(linkedCursor('</api/x?cursor=a>; rel="first"'), undefined);
+  assert.deepEqual([timeTo(4200), timeTo(undefined)], ["1 h 10 min", "–"]);
 });

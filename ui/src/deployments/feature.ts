@@ -17,6 +17,7 @@ export const deployments: Feature = {
   screens: [
     { path: "/deployments", title: "Deployments", load: () => import("./DeploymentList"), needs: "deployments:read" },
     { path: "/deployments/new", title: "New deployment", load: () => import("./NewDeployment"), needs: "deployments:manage" },
+    { path: "/deployments/:id/report", title: "Report", load: () => import("./ReportPage"), needs: "deployments:read" },
     { path: "/deployments/:id", title: "Deployment", load: () => import("./DeploymentPage"), needs: "deployments:read" },
   ],
   commands: [

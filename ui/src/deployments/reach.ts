@@ -4,7 +4,7 @@ import { useApi, type Wanted } from "../app/resource";
 import { can } from "../app/session";
 import type { Device } from "../devices/types";
 import type { Draft } from "./draft";
-import { SEARCH, type Term } from "./types";
+import { RELEASES, SEARCH, type Term } from "./types";
 
 export interface Reach {
   /** Accepted devices that it is for; undefined while unknown. */
@@ -21,7 +21,6 @@ export interface Reach {
 export type SavedFilter = Shape<"SavedFilter">;
 type Search = Wanted<typeof SEARCH, "POST">;
 
-export const RELEASES = "/management/v2/deployments/deployments/releases";
 export const FILTERS = "/management/v2/inventory/filters";
 
 /** Enough rows to name the devices of a short list. */

@@ -16,11 +16,19 @@ export type Term = Deployment["filter"]["terms"][number];
 /** How the devices fared that failed or were updated; `*_at` and `reasons` are of as many as the server reads. */
 export type Outcomes = Shape<"Outcomes">;
 
+export type FailureReason = Shape<"FailureReason">;
+
+/** The course and the results of a deployment. */
+export type Report = Shape<"Report">;
+export type ReportPart = Shape<"ReportPart">;
+
 /** What the server says of a device that said nothing. */
 export const NO_REASON = "no reason given";
 
 export const DEPLOYMENTS = "/management/v1/deployments/deployments";
 export const DEPLOYMENTS_V2 = "/management/v2/deployments/deployments";
 export const SEARCH = "/management/v2/inventory/filters/search";
+
+export const RELEASES = "/management/v2/deployments/deployments/releases";
 
 export const deploymentPath = (id: string) => `${DEPLOYMENTS}/${encodeURIComponent(id)}` as const;
