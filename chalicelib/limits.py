@@ -129,6 +129,7 @@ COUNTER_SHARD_DEVICES = 2000  # own: devices per counter item
 COUNTER_SHARDS = 16  # own: counter items of a deployment, all of which an abort closes in one transaction
 UNDIVIDED_DEVICES = 20_000  # own: devices up to which a deployment of a large tenant is not divided into parts
 DEPLOYMENT_PARTS = 256  # own: parts of a larger one, each with partition keys and a counter item of its own
+VERSION = 256  # own: characters of a version; a longer text is not compared with others
 PROVIDES = 200  # own: members of what a device provides in a poll
 SUBSTATE = 200  # Mender: characters of a substate
 FAILURE_REASON = 200  # own: characters of the first error of a log that are stored

@@ -346,6 +346,9 @@ class DeploymentDevice(msgspec.Struct, omit_defaults=True):
     device_type: str | None = None
     reason: str | None = None
     """Why it failed; for devices that failed only."""
+    downgrade: str | None = None
+    """What is older than the software that the device had, such as ``rootfs-image.version 2.0 -> 1.9``; if the tenant's
+    trust policy asks for it."""
 
 
 class DeviceHistory(msgspec.Struct):

@@ -169,4 +169,5 @@ def show_row(row: Row, deployments: Mapping[str, Deployment], images: Mapping[st
         phase_id=None if row.phase is None else _phase_id(row.deployment_id, row.phase),
         device_type=row.device_type,
         reason=failures.reason(row.error, row.substate) if status is Status.FAILURE else None,
+        downgrade=row.downgrade,
     )

@@ -176,17 +176,22 @@ def test_changes_of_a_row(edit: Edit, before: Status, after: Status, silent_sinc
     artifact=st.none() | texts,
     phase=st.none() | st.integers(0, 9),
     device_type=st.none() | texts,
+    substate=st.none() | texts,
+    downgrade=st.none() | texts,
     due_at=moments,
     replaces=st.booleans(),
 )
-def test_new_rows(  # the parts of a row
+def test_new_rows(
+    *,
     status: Status,
     finished: datetime | None,
     artifact: str | None,
     phase: int | None,
     device_type: str | None,
+    substate: str | None,
+    downgrade: str | None,
     due_at: datetime | None,
-    replaces: bool,  # drawn by name
+    replaces: bool,
 ):
     plan = plan_of()
     row = Row(
@@ -199,11 +204,14 @@ def test_new_rows(  # the parts of a row
         artifact=artifact,
         phase=phase,
         device_type=device_type,
+        substate=substate,
+        downgrade=downgrade,
     )
 
     item = row_ref(TENANT, plan, DEVICE)
     item.status, item.sequence, item.created, item.finished = str(status), 7, NOW, finished
     item.artifact, item.phase, item.device_type = artifact, phase, device_type
+    item.substate, item.downgrade = substate, downgrade
     if due_at is not None:
         item.due_pk, item.due_sk = due.key("p", due_at)
     item.history_pk, item.history_sk = device_history(TENANT, DEVICE), keys.sort(keys.number(7), "p")

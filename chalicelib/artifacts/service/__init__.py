@@ -26,7 +26,7 @@ from chalicelib.artifacts.service.direct import (
     verdict,
 )
 from chalicelib.artifacts.service.erasure import erase
-from chalicelib.artifacts.service.offering import candidates, device_link, hold, let_go, made, shown
+from chalicelib.artifacts.service.offering import candidates, device_link, hold, let_go, made, provides, shown
 from chalicelib.artifacts.service.releases import (
     SORTS,
     ReleaseFilter,
@@ -73,6 +73,7 @@ __all__ = [
     "made",
     "matching",
     "of_release",
+    "provides",
     "release_of",
     "request_link",
     "request_parts",

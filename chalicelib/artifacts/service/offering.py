@@ -10,7 +10,7 @@ from chalicelib.artifacts.rules import MEDIA_TYPE
 from chalicelib.artifacts.tables import artifacts as artifact_table
 from chalicelib.artifacts.tables import releases as release_table
 from chalicelib.aws import links, s3
-from chalicelib.cache import Cache
+from chalicelib.cache import Cache, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.transactions import Transaction
 
 _cache: Cache[tuple[TenantId, str], tuple[Candidate, ...]] = Cache()
+_provides: Store[tuple[TenantId, str], dict[str, str]] = Store(100_000, weigh=lambda provides: 1 + len(provides))
 
 
 def candidates(tenant: TenantId, release_name: str, *, fresh: bool = False) -> tuple[Candidate, ...]:
@@ -34,6 +35,18 @@ def candidates(tenant: TenantId, release_name: str, *, fresh: bool = False) -> t
         return item.candidates if item else ()
 
     return _cache.get((tenant, release_name), read, life=0 if fresh else None)
+
+
+def provides(tenant: TenantId, artifact_id: str) -> dict[str, str]:
+    """What an artifact provides; nothing if there is none. It never changes, so a process reads it once."""
+    known = _provides.get((tenant, artifact_id))
+    if known is None:
+        item = artifact_table.find(tenant, artifact_id)
+        if item is None:
+            return {}
+        known = item.content["artifact_provides"]
+        _provides.put((tenant, artifact_id), known)
+    return known
 
 
 def forget(tenant: TenantId, release_name: str) -> None:

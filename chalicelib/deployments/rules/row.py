@@ -33,6 +33,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Index of the phase in which it began."""
     device_type: str | None = None
     """The device's type when it began."""
+    downgrade: str | None = None
+    """The software that is, or would have been, older than what the device had; only if the tenant asks for it."""
     due: str | None = None
     """When the device's silence becomes too long, as a sort key of the index ``due``; None: never."""
 

@@ -36,6 +36,8 @@ class Start(msgspec.Struct, frozen=True):
     """Bytes that the device will download."""
     device_type: str | None = None
     """The device's own type; None if it was not asked."""
+    downgrade: str | None = None
+    """What becomes older on the device (``rules.versions``); with a final status what would."""
 
 
 def begin(tenant: TenantId, plan: Plan, head: Head, start: Start, now: datetime) -> None:
@@ -64,6 +66,7 @@ def begin(tenant: TenantId, plan: Plan, head: Head, start: Start, now: datetime)
         size=start.size,
         phase=start.phase,
         upto=plan.capacity(start.phase),
+        downgrade=start.downgrade,
     )
     try:
         changes.commit(change, now)
@@ -112,6 +115,7 @@ def end(tenant: TenantId, plan: Plan, head: Head, before: Status, after: Status,
 
 
 def _new_row(plan: Plan, device_id: str, start: Start, now: datetime) -> Row:
+    is_refused = start.downgrade is not None and start.status.final
     return Row(
         deployment_id=plan.id,
         device_id=device_id,
@@ -122,6 +126,8 @@ def _new_row(plan: Plan, device_id: str, start: Start, now: datetime) -> Row:
         artifact=start.artifact,
         phase=start.phase,
         device_type=start.device_type,
+        substate=f"downgrade refused: {start.downgrade}" if is_refused else None,
+        downgrade=start.downgrade,
     )
 
 

@@ -19,7 +19,7 @@ from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments.rules.deployment import Plan
 from chalicelib.deployments.rules.row import NOTHING, Edit, Row
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import capacity, events
+from chalicelib.deployments.service import capacity, downgrades, events
 from chalicelib.deployments.service.capacity import Full
 from chalicelib.deployments.tables import counters, deployments, heads, rows
 from chalicelib.deployments.tables.counters import Delta, Step
@@ -73,6 +73,8 @@ class Change(msgspec.Struct, frozen=True):
     """The number of devices that may have begun, including this one; None: no limit."""
     silent_since: str | None = None
     """The ``due`` that the row must still have, if the server ends it because the device is silent."""
+    downgrade: str | None = None
+    """What becomes older on the device, or would; the first one of a deployment is recorded in the audit log."""
 
     @property
     def delta(self) -> Delta:
@@ -101,8 +103,16 @@ def commit(change: Change, now: datetime) -> None:
         try:
             _collect(change, step, now).commit()
         except ConditionFailed as failure:
-            step = _next(change, step, failure)
+            if downgrades.LABEL in failure.failed:
+                # Another device was the first one; a process finds this out once for each deployment.
+                downgrades.note(change.tenant, change.plan.id)
+                change = replace(change, downgrade=None)
+                del failure.failed[downgrades.LABEL]
+            if failure.failed:
+                step = _next(change, step, failure)
             continue
+        if change.downgrade is not None:
+            downgrades.note(change.tenant, change.plan.id)
         if step.completes and not change.plan.on_heads:
             control.forget(change.tenant)
         if change.new_row is not None and not change.after.final:
@@ -153,6 +163,8 @@ def _collect(change: Change, step: Step, now: datetime) -> Transaction:
         deployments.complete_counter(tx, tenant, plan)
     if change.after is Status.ABORTED:
         _record(tx, change)
+    if change.downgrade is not None:
+        downgrades.record(tx, tenant, plan, change.downgrade, is_refused=change.after.final)
     return tx
 
 

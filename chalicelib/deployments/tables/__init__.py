@@ -7,6 +7,7 @@
 | ``T#t#P#<deployment>`` | ``TARGETS`` | its fixed targets; few are in the deployment, many in the bucket |
 | ``T#t#P#<deployment>`` | ``WITHDRAWN#<device>`` | a device that was withdrawn while its targets were being listed |
 | ``T#t#P#<deployment>`` | ``ROOM`` | number of devices that have begun, in a deployment that limits it |
+| ``T#t#P#<deployment>`` | ``DOWNGRADE`` | exists once a device was flagged or refused because of a downgrade |
 | ``T#t#P#<deployment>`` | ``COUNTER#<n>`` | counters of the devices whose id's hash is n |
 | ``T#t#P#<deployment>`` | ``ROW#<device>`` | a device's row, from its first poll on |
 | ``T#t#P#<deployment>#<part>`` | ``COUNTER`` | of a large deployment instead: the counters of a part |

@@ -194,6 +194,7 @@ class RowItem(Indexed):
     attempts = IntegerAttribute(default=1)
     phase = IntegerAttribute(null=True)
     device_type = UnicodeAttribute(null=True)
+    downgrade = UnicodeAttribute(null=True)
 
 
 class ActiveItem(DeploymentsItem):

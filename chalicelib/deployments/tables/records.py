@@ -100,6 +100,7 @@ class RowRecord(msgspec.Struct, frozen=True):
     attempts: int = 1
     phase: int | None = None
     device_type: str | None = None
+    downgrade: str | None = None
 
 
 deployments = Reader(DeploymentRecord)

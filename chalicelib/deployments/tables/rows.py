@@ -158,6 +158,10 @@ def put(tx: Transaction, tenant: TenantId, plan: Plan, row: Row, due_at: datetim
         item["phase"] = number(row.phase)
     if row.device_type is not None:
         item["device_type"] = text(row.device_type)
+    if row.substate is not None:
+        item["substate"] = text(row.substate)
+    if row.downgrade is not None:
+        item["downgrade"] = text(row.downgrade)
     if due_at is not None:
         due_pk, due_sk = due.key(row.deployment_id, due_at)
         item |= {"due_pk": text(due_pk), "due_sk": text(due_sk)}

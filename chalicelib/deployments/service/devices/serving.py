@@ -17,7 +17,7 @@ from chalicelib.deployments.rules import decision, polling, selection
 from chalicelib.deployments.rules.decision import Resumption
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import beginning, capacity, changes, plans
+from chalicelib.deployments.service import beginning, capacity, changes, downgrades, plans
 from chalicelib.deployments.service.beginning import Start
 from chalicelib.deployments.service.changes import ATTEMPTS, Full, Lost, Withdrawn
 from chalicelib.deployments.service.devices import configuring
@@ -200,10 +200,15 @@ class _Poll:
         plan = choice.plan
         artifact = self._choose(plan)
         status = decision.first_status(plan, self.provides, has_artifact=artifact is not None)
+        downgrade = None
+        if artifact is not None and not status.final:
+            downgrade = downgrades.find(self.tenant, self.control.trust, plan, artifact.id, self.provides)
+            if downgrade is not None and self.control.trust.downgrades == "refuse":
+                status = Status.NOARTIFACT
         device_type = self.provides["device_type"]
         if artifact is None or status.final:
             shown = artifact.id if artifact is not None else None
-            start = Start(status, choice.phase, artifact=shown, device_type=device_type)
+            start = Start(status, choice.phase, artifact=shown, device_type=device_type, downgrade=downgrade)
             beginning.begin(self.tenant, plan, self.head, start, self.now)
             return None
         current = Current(
@@ -216,7 +221,7 @@ class _Poll:
             c=plan.configures,
         )
         stored = None if plan.configures else artifact.id
-        start = Start(status, choice.phase, current, stored, artifact.size, device_type)
+        start = Start(status, choice.phase, current, stored, artifact.size, device_type, downgrade)
         beginning.begin(self.tenant, plan, self.head, start, self.now)
         return self._instructions(plan, artifact)
 

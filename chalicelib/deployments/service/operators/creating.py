@@ -19,6 +19,7 @@ from chalicelib.deployments.rules import control_maps, phases
 from chalicelib.deployments.rules.deployment import Plan, Preparing, Retried
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import changes, plans
+from chalicelib.deployments.service.auditing import audited
 from chalicelib.deployments.service.operators import drafts
 from chalicelib.deployments.service.operators.drafts import Draft
 from chalicelib.deployments.service.operators.reach import require_reach
@@ -253,7 +254,7 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
     tx = Transaction()
     deployments.change_map(tx, tenant, deployment, found)
     change = f"Update control map: {msgspec.json.encode(found).decode()}"
-    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, drafts.audited(stored.plan), change=change)
+    auditlogs.record(tx, tenant, auditlogs.Action.UPDATE, audited(stored.plan), change=change)
     tx.commit()
 
 
@@ -274,7 +275,7 @@ def abort(tenant: TenantId, deployment: str) -> None:
     changes.close(tx, tenant, plan, clock.now(), aborted=True)
     if not plan.parts:
         counters.close(tx, tenant, plan)
-    auditlogs.record(tx, tenant, auditlogs.Action.ABORT, drafts.audited(plan))
+    auditlogs.record(tx, tenant, auditlogs.Action.ABORT, audited(plan))
     tx.commit()
     if not plan.on_heads:
         control.forget(tenant)

@@ -17,6 +17,7 @@ from chalicelib.aws import s3
 from chalicelib.deployments.rules.deployment import SOFTWARE, Deployment, Plan, Preparing
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import events, opening, plans, preparing
+from chalicelib.deployments.service.auditing import audited
 from chalicelib.deployments.service.changes import ATTEMPTS
 from chalicelib.deployments.tables import counters, deployments, heads
 from chalicelib.deployments.tables.items import NEVER, shard_of
@@ -153,12 +154,6 @@ def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] |
         # A configuration deployment is a part of a change that deviceconfig records.
         auditlogs.record(tx, tenant, auditlogs.Action.CREATE, audited(plan))
     tx.commit()
-
-
-def audited(plan: Plan) -> auditlogs.Object:
-    """A deployment as an audit entry names it."""
-    about = {"name": plan.name, "artifact_name": plan.artifact_name}
-    return auditlogs.Object(auditlogs.ObjectType.DEPLOYMENT, plan.id, about)
 
 
 def _divided(tenant: TenantId, draft: Draft) -> Plan:

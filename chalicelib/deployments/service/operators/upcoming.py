@@ -15,7 +15,7 @@ from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments.rules import decision, polling, selection
 from chalicelib.deployments.rules.decision import Outcome
 from chalicelib.deployments.rules.deployment import Plan
-from chalicelib.deployments.service import plans
+from chalicelib.deployments.service import downgrades, plans
 from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import Upcoming
@@ -143,6 +143,10 @@ def _outcome(tenant: TenantId, plan: Plan, provides: dict[str, str]) -> Predicte
         return "noartifact"
     if not plan.force and provides.get("artifact_name") == plan.artifact_name:
         return "already-installed"
-    by_dependencies = control.get(tenant).includes(Feature.DEPENDENCIES)
-    # The inventory does not have everything that a device provides.
-    return "update" if selection.choose(candidates, provides, by_dependencies=by_dependencies) else "unknown"
+    known = control.get(tenant)
+    artifact = selection.choose(candidates, provides, by_dependencies=known.includes(Feature.DEPENDENCIES))
+    if artifact is None:
+        return "unknown"  # the inventory does not have everything that a device provides
+    refuses = known.trust.downgrades == "refuse"
+    is_refused = refuses and downgrades.find(tenant, known.trust, plan, artifact.id, provides) is not None
+    return "noartifact" if is_refused else "update"
