@@ -13,9 +13,10 @@ from tests.clients import cli, programs
 from tests.clients.cli import MenderCli
 from tests.clients.device import DEVICE_TYPE, Kind, MenderClient
 from tests.clients.operator import Operator
+from tests.simulator.device import PrivateKey
 from tests.support.running import RunningServer, free_port
 
-NewClient = Callable[[str, Kind], MenderClient]
+NewClient = Callable[..., MenderClient]
 Publish = Callable[..., str]
 
 
@@ -77,9 +78,10 @@ def new_client(server: RunningServer, target: Path, tmp_path_factory: pytest.Tem
     programs.needs_devices()
     with ExitStack() as running:
 
-        def start(serial: str, key: Kind) -> MenderClient:
+        def start(serial: str, key: Kind, certify: Callable[[PrivateKey], str] | None = None) -> MenderClient:
             folder = tmp_path_factory.mktemp(serial)
-            return running.enter_context(MenderClient(folder, server.facts, serial=serial, key=key, target=target))
+            made = MenderClient(folder, server.facts, serial=serial, key=key, target=target, certify=certify)
+            return running.enter_context(made)
 
         yield start
 

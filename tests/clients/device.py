@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.clients import programs
+from tests.simulator.device import PrivateKey
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -69,9 +70,21 @@ class MenderClient:
     """
 
     def __init__(
-        self, folder: Path, facts: Mapping[str, str], *, serial: str, key: Kind, target: Path, bus: Path | None = None
+        self,
+        folder: Path,
+        facts: Mapping[str, str],
+        *,
+        serial: str,
+        key: Kind,
+        target: Path,
+        bus: Path | None = None,
+        certify: Callable[[PrivateKey], str] | None = None,
     ) -> None:
-        """``facts`` are those of the server; ``bus`` is the socket of a D-Bus for ``mender-connect``."""
+        """Write the device's files.
+
+        ``facts`` are those of the server; ``bus`` is the socket of a D-Bus for ``mender-connect``; ``certify`` makes a
+        certificate of the device's key, as one line that its identity script prints.
+        """
         self.serial = serial
         self.id = ""
         self.installed = folder / "installed"
@@ -83,7 +96,10 @@ class MenderClient:
             self._env["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={bus}"
         self._make_folders()
         self._write_config(facts, on_bus=bus is not None)
-        _write_key(self._folder / "data" / "mender-agent.pem", key)
+        own = _write_key(self._folder / "data" / "mender-agent.pem", key)
+        if certify is not None:
+            with (self._folder / "identity" / "mender-device-identity").open("a") as script:
+                script.write(f"echo certificate={certify(own)}\n")
 
     def _make_folders(self) -> None:
         for name in ("etc", "data", "identity", "inventory", "modules", "bin", "installed"):
@@ -197,8 +213,8 @@ def ended(process: subprocess.Popen[bytes]) -> None:
         process.wait(5)
 
 
-def _write_key(file: Path, kind: Kind) -> None:
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+def _write_key(file: Path, kind: Kind) -> PrivateKey:
+    key: PrivateKey
     if kind == "rsa":
         key = rsa.generate_private_key(65537, 3072)
     elif kind == "ec":
@@ -208,3 +224,4 @@ def _write_key(file: Path, kind: Kind) -> None:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     file.write_bytes(pem)
     file.chmod(0o600)
+    return key

@@ -50,6 +50,17 @@ class Operator:
         answer = self._http.put(place, json={"status": "accepted"})
         assert answer.status_code == 204, answer.text
 
+    def create(self, place: str, body: Any) -> None:
+        """Create something from a JSON document."""
+        answer = self._http.post(place, json=body)
+        assert answer.is_success, answer.text
+
+    def accepted(self, client: MenderClient) -> str:
+        """The id of the device if it is accepted; it becomes the client's id."""
+        known = self.get(f"{DEVAUTH}?status=accepted&per_page=500")
+        client.id = next((each["id"] for each in known if each["identity_data"]["SerialNo"] == client.serial), "")
+        return client.id
+
     def inventory(self, client: MenderClient) -> dict[str, Any]:
         """A device's attributes; empty if it has not reported any."""
         answer = self._http.get(f"{INVENTORY}/{client.id}")

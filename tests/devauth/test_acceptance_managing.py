@@ -113,7 +113,7 @@ class TestManaging:
         assert [each["action"] for each in (created, changed, deleted)] == ["create", "update", "delete"]
         assert changed["change"] == "enabled: True -> False"
         assert changed["object"]["id"] == f"acceptance/{rule_id}"
-        assert "pattern: None -> {'serial': 'a*'}" in created["change"]
+        assert "pattern: none -> {'serial': 'a*'}" in created["change"]
 
     def test_only_users_with_the_right_change_rules(self, api, tenant, sign_in):
         sets = [{"name": "ManageAcceptance"}]

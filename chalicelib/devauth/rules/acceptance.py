@@ -213,8 +213,8 @@ def share(rule: Rule, shard: int) -> int | None:
 def changed_members(before: Rule | None, after: Rule | None) -> str:
     """The changes of a rule, for the audit log."""
     old, new = (_shown(rule) if rule is not None else {} for rule in (before, after))
-    lines = [f"{name}: {old.get(name)} -> {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
-    return "\n".join(lines)
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return "\n".join(f"{name}: {old.get(name, 'none')} -> {new.get(name, 'none')}" for name in names)
 
 
 def _shown(rule: Rule) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _of_row(line: int, names: list[str], row: list[str] | None) -> Entry:
     if row is None:
         return Entry(line, error="the line cannot be read as CSV")
     if len(row) != len(names):
-        return Entry(line, error=f"the line has {len(row)} values, but the first line has {len(names)} names")
+        return Entry(line, error=f"the number of values is {len(row)}, but the first line has {len(names)} names")
     if _REPLACED in "".join(row):
         return Entry(line, error="the line is not in UTF-8")
     values = {name: value.strip() for name, value in zip(names, row, strict=True) if value.strip()}

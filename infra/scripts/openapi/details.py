@@ -11,7 +11,7 @@ from chalicelib.console import shapes as console
 from chalicelib.deployments import shapes as deployments
 from chalicelib.deployments.rules import statuses
 from chalicelib.devauth import shapes as devauth
-from chalicelib.devauth.rules import sets
+from chalicelib.devauth.rules import acceptance, sets
 from chalicelib.deviceconfig import shapes as deviceconfig
 from chalicelib.deviceconnect import shapes as deviceconnect
 from chalicelib.inventory import shapes as inventory
@@ -117,6 +117,7 @@ VALUES: Final[dict[tuple[type, str], Schema]] = {
     (deployments.Deployment, "update_control_map"): _CONTROL_MAP,
     (deployments.DeploymentDevice, "state"): _ROWS,
     (deployments.DeploymentDevice, "status"): _ROWS,
+    (devauth.AcceptanceRuleShape, "type"): _one_of(acceptance.Kind),
     (devauth.AuthSetShape, "identity_data"): _IDENTITY,
     (devauth.AuthSetShape, "status"): _SETS,
     (devauth.AuthSetShape, "tier"): _TIERS,
@@ -124,8 +125,12 @@ VALUES: Final[dict[tuple[type, str], Schema]] = {
     (devauth.DeviceShape, "identity_data"): _IDENTITY,
     (devauth.DeviceShape, "status"): _one_of(sets.Status),
     (devauth.DeviceShape, "tier"): _TIERS,
+    (devauth.ExpectedShape, "identity_data"): _IDENTITY,
+    (devauth.NewAcceptanceRule, "type"): _one_of(acceptance.Kind),
+    (devauth.NewIdentity, "identity_data"): _IDENTITY,
     (devauth.NewStatus, "status"): _one_of(sorted(sets.SETTABLE)),
     (devauth.PreAuthSet, "identity_data"): _IDENTITY,
+    (devauth.RegisteredDevice, "status"): _one_of(sets.Status),
     (deployments.DeploymentStatistics, "stats"): _STATISTICS,
     (deployments.NewRollout, "update_control_map"): _CONTROL_MAP,
     (deployments.Statistics, "status"): _STATISTICS,
@@ -160,6 +165,7 @@ _FORMATS: Final[dict[str, Schema]] = {
     "last_used": _TIME,
     "login_ts": _TIME,
     "modified": _TIME,
+    "not_after": _TIME,
     "reported_ts": _TIME,
     "start_ts": _TIME,
     "started": _TIME,

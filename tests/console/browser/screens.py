@@ -50,6 +50,8 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "role-new": lambda _: "/settings/roles?new=1",
     "permission-set-new": lambda _: "/settings/roles?newset=1",
     "webhook-new": lambda _: "/settings/webhooks?edit=new",
+    "acceptance": lambda _: "/settings/acceptance",
+    "acceptance-new": lambda _: "/settings/acceptance?edit=new",
     "tenants": lambda _: "/settings/tenants",
     "cost": lambda _: "/settings/cost?devices=10000&artifact=20&connected=10",
     "organization": lambda _: "/settings/organization",

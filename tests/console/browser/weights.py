@@ -35,7 +35,13 @@ MENDERS: Final = {
     "/settings/webhooks": 32,
 }
 """Calls of the API that Mender's UI 4.1.3 made for what corresponds, in a browser against this server."""
-OTHERS: Final = ("/settings/organization", "/start", "/api", "/deployments/new?release=gateway-os-2.0&step=devices")
+OTHERS: Final = (
+    "/settings/acceptance",
+    "/settings/organization",
+    "/start",
+    "/api",
+    "/deployments/new?release=gateway-os-2.0&step=devices",
+)
 
 
 @dataclass

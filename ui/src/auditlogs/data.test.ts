@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asJson, difference, type Entry, objectName, objectPath } from "./data";
+import { actorName, asJson, difference, type Entry, objectName, objectPath } from "./data";
 
 test("a change in words becomes what was and what is", () => {
   assert.deepEqual(difference("Group: (none) -> lab"), { before: "", after: "Group: lab" });
@@ -26,4 +26,11 @@ test("an object has the name that people know, and leads to its screen", () => {
   assert.equal(objectPath(artifact), "/releases/os%2F2%20%3Cb%3E");
   assert.equal(objectPath(entry({ id: "d1", type: "device" }, "decommission")), undefined);
   assert.equal(objectName(entry({ id: "d1", type: "device", device: { identity_data: "{broken" } })), "d1");
+});
+
+test("an acceptance rule is called by its name", () => {
+  const by = (actor: Entry["actor"], change: string): string => actorName({ ...entry({ id: "d1", type: "device" }), actor, change });
+  assert.equal(by({ id: "r1", type: "system" }, "Authentication set s1: pending -> accepted by rule line (4) (r1)"), "rule line (4)");
+  assert.equal(by({ id: "r1", type: "system" }, "Was accepted"), "system r1");
+  assert.equal(by({ id: "u1", type: "user" }, "accepted by rule x (r1)"), "u1");
 });

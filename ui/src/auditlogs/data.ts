@@ -83,7 +83,16 @@ export function objectPath(entry: Entry): string | undefined {
   }
 }
 
-export const actorName = (entry: Entry): string => entry.actor.email || (entry.actor.type === "user" ? entry.actor.id : `${entry.actor.type} ${entry.actor.id}`.trim());
+/** How an acceptance rule says so in its entry: with its name, and its id in brackets. */
+const BY_RULE = /accepted by rule (.*) \([^()]*\)$/s;
+
+/** The acceptance rule that did it, if one did. */
+export function ruleName(entry: Entry): string {
+  const found = entry.actor.type === "system" && BY_RULE.exec(entry.change ?? "");
+  return found ? `rule ${found[1]}` : "";
+}
+
+export const actorName = (entry: Entry): string => entry.actor.email || ruleName(entry) || (entry.actor.type === "user" ? entry.actor.id : `${entry.actor.type} ${entry.actor.id}`.trim());
 
 export interface Difference {
   before: unknown;
