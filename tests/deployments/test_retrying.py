@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +13,19 @@ from hypothesis import strategies as st
 from chalicelib import clock, limits
 from chalicelib.deployments.rules import retrying
 from chalicelib.deployments.rules.deployment import Plan
+from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.service import plans
 from chalicelib.deployments.service.workers import preparing
+from chalicelib.deployments.shapes import NewRetry
 from chalicelib.deployments.tables.items import RowItem, row_ref
+from chalicelib.errors import Conflict
 from chalicelib.fleet import control, control_items, parts
 from chalicelib.fleet.tables import ControlItem
+from chalicelib.rights import EVERYWHERE
+from tests.deployments.test_races import codes, concurrently
 from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
 from tests.roles.test_roles import ROLES, role, scoped
+from tests.support.crashes import each_crash
 from tests.support.probe import counted
 
 if TYPE_CHECKING:
@@ -309,6 +317,32 @@ def test_an_earlier_worker_gives_a_retry_to_no_device(
 
 def _fields(wanted: Any) -> dict[str, Any]:
     return {name: getattr(wanted, name) for name in wanted.__struct_fields__}
+
+
+def test_a_retry_that_is_sent_eight_times_at_once_is_one_deployment(world: World, fleet: list[Device]) -> None:
+    deployment = world.deploy("two")
+    for device in fleet:
+        _end(device, deployment)
+    answers = codes(concurrently([partial(_post, world.api, deployment)] * 8))
+    assert answers[201] == 1
+    assert set(answers) <= {201, 409, 503}
+    (again,) = world.show(deployment)["retried_by"]
+    assert world.show(again)["max_devices"] == 4
+
+
+def test_a_retry_may_crash_anywhere(world: World, fleet: list[Device], tenant: Tenant) -> None:
+    made = [world.deploy("two")]
+    _end(fleet[0], made[-1])
+    for _ in each_crash(lambda: service.retry(tenant.id, made[-1], NewRetry(), (EVERYWHERE,))):
+        control.forget(tenant.id)  # a crashed process remembers nothing
+        with suppress(Conflict):  # the crashed one had been committed
+            service.retry(tenant.id, made[-1], NewRetry(), (EVERYWHERE,))
+        (again,) = world.show(made[-1])["retried_by"]
+        assert world.show(again)["parent"] == made[-1]
+        _end(fleet[0], again)
+        assert world.show(again)["status"] == "finished"
+        made.append(again)
+    assert len(made) > 5
 
 
 def test_the_cost_of_a_retry(world: World, fleet: list[Device]) -> None:

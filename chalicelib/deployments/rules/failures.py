@@ -131,7 +131,7 @@ def grouped(failed: Iterable[Row]) -> list[Reason]:
                 artifacts=tuple(sorted(artifacts, key=lambda artifact: (-artifacts[artifact], artifact))[:_ARTIFACTS]),
             )
         )
-    return sorted(found, key=lambda reason: (-reason.count, reason.text, reason.id))
+    return sorted(found, key=lambda each: (-each.count, each.text, each.id))
 
 
 def _common(said: str) -> str:

@@ -104,15 +104,13 @@ def require_reach(
     Raises:
         Forbidden: it is not within a scope, or names something that does not exist, which must look the same.
     """
-    if not permitting(tenant, scopes, release, devices=devices, group=group):
+    if not any(_may_deploy(tenant, scope, release, devices, group) for scope in scopes):
         raise Forbidden
 
 
-def permitting(
-    tenant: TenantId, scopes: Scopes, release: str, *, devices: Collection[str] | None = None, group: str | None = None
-) -> Scopes:
-    """Those of the scopes that permit a new deployment, as :func:`require_reach` describes."""
-    return tuple(scope for scope in scopes if _may_deploy(tenant, scope, release, devices, group))
+def permitting(tenant: TenantId, scopes: Scopes, release: str, group: str) -> Scopes:
+    """Those of the scopes that permit a new deployment to a group, as :func:`require_reach` describes."""
+    return tuple(scope for scope in scopes if _may_deploy(tenant, scope, release, None, group))
 
 
 def _may_deploy(

@@ -97,7 +97,7 @@ def _retried(tenant: TenantId, parent: Deployment, wanted: NewRetry, release: st
     """
     groups = None
     if parent.plan.groups:
-        allowed = permitting(tenant, scopes, release, group=parent.plan.groups[0])
+        allowed = permitting(tenant, scopes, release, parent.plan.groups[0])
         if not allowed:
             raise Forbidden
         groups = groups_of(allowed)
