@@ -37,6 +37,8 @@ class Metric(StrEnum):
     DEPLOYMENTS_CREATED = "DeploymentsCreated"
     DEPLOYMENTS_FINISHED = "DeploymentsFinished"
     """Without aborted ones."""
+    DEPLOYMENTS_STOPPED = "DeploymentsStopped"
+    """Deployments that their failures have paused or aborted."""
     DEVICES_ACCEPTED = "DevicesAccepted"
     LOGIN_FAILURES = "LoginFailures"
     MAIL_FAILURES = "MailFailures"

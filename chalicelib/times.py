@@ -1,4 +1,4 @@
-"""Parses times from callers. The only possible error is ``ValueError``, whatever the text is."""
+"""Parses times from callers, and writes them. The only error of parsing is ``ValueError``, whatever the text is."""
 
 from __future__ import annotations
 
@@ -60,3 +60,23 @@ def in_utc(time: datetime) -> datetime:
         return time.astimezone(UTC)
     except OverflowError:
         return EARLIEST if time.year == EARLIEST.year else LATEST
+
+
+def rfc3339(time: datetime) -> str:
+    """``time`` in the wire format: UTC, milliseconds without trailing zeros."""
+    # Not strftime, which writes years before 1000 without leading zeros.
+    text = in_utc(time).replace(microsecond=0, tzinfo=None).isoformat()
+    millis = time.microsecond // 1000
+    return f"{text}.{millis:03d}".rstrip("0") + "Z" if millis else text + "Z"
+
+
+def is_zone(name: str) -> bool:
+    """Whether this is the name of a time zone (IANA)."""
+    # Imported here, because few calls name a time zone.
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

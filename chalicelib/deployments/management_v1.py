@@ -23,6 +23,7 @@ from chalicelib.deployments.shapes import (
     SetStatus,
     Upcoming,
 )
+from chalicelib.deployments.shapes.rollout import Explanation, RolloutAction
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
 from chalicelib.http import content, etag, paging, queries
@@ -231,6 +232,26 @@ def retry_deployment(request: UserRequest, body: bytes, id: str) -> Created:
 
 @user_route(
     bp,
+    "POST /management/v1/deployments/deployments/{id}/rollout",
+    Permission.DEPLOYMENTS_MANAGE,
+    within={"deployment": "id"},
+)
+def steer_deployment(request: UserRequest, body: RolloutAction, id: str) -> NoContent:
+    """Pause a deployment, resume it, or open its next phase now.
+
+    While it is paused, no further device begins; those that have begun go on. After it is resumed, its failures so far
+    no longer stop it.
+
+    Raises:
+        NotFound: there is no such deployment.
+        Conflict: the deployment has ended, or is not open to devices yet; or the phase cannot be opened.
+    """
+    service.steer(request.tenant, read_id(id), body)
+    return no_content()
+
+
+@user_route(
+    bp,
     "GET /management/v1/deployments/deployments/{id}/statistics",
     Permission.DEPLOYMENTS_READ,
     within={"deployment": "id"},
@@ -401,6 +422,17 @@ def list_device_deployments(request: UserRequest, id: str) -> Reply[list[DeviceH
 def list_upcoming_deployments(request: UserRequest, id: str) -> Reply[list[Upcoming]]:
     """List the unfinished deployments that reach a device, in the order in which it gets them."""
     return etag.conditional(request, Reply(200, service.upcoming(request.tenant, id, request.scopes)))
+
+
+@user_route(
+    bp,
+    "GET /management/v1/deployments/deployments/devices/{id}/explain",
+    Permission.DEPLOYMENTS_READ,
+    within={"device": "id"},
+)
+def explain_device_deployments(request: UserRequest, id: str) -> Reply[list[Explanation]]:
+    """Explain what the next poll of a device does about each open deployment, and why."""
+    return Reply(200, service.explain(request.tenant, id, request.scopes))
 
 
 @user_route(

@@ -6,10 +6,10 @@ Sources: ``docs/behaviour.md#statuses-of-deployments`` and ``docs/behaviour.md#d
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chalicelib.clock import rfc3339
-from chalicelib.deployments.rules import configuration, failures, statistics
+from chalicelib.deployments.rules import configuration, decision, failures, statistics, waiting
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.shapes import Deployment as Shown
 from chalicelib.deployments.shapes import (
@@ -21,6 +21,7 @@ from chalicelib.deployments.shapes import (
     ReportPoint,
     Statistics,
 )
+from chalicelib.deployments.shapes.rollout import RolloutPause, RolloutStatus, RolloutWait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.deployment import Deployment
     from chalicelib.deployments.rules.failures import Reason
     from chalicelib.deployments.rules.reports import Point
+    from chalicelib.deployments.rules.rollout import Pause
     from chalicelib.deployments.rules.row import Row
     from chalicelib.deployments.rules.statistics import Counts
+    from chalicelib.deployments.rules.waiting import Wait
 
 
 def numbers(deployment: Deployment, counts: Counts) -> dict[str, int]:
@@ -72,6 +75,54 @@ def show(deployment: Deployment, counts: Counts, configured: Mapping[str, str] |
         preparing=None if prepared is None else Preparation(prepared.found, prepared.expected),
         parent=plan.parent,
         retried_by=list(deployment.retried_by) or None,
+        rollout=_rollout(deployment, counts, now),
+    )
+
+
+def _rollout(deployment: Deployment, counts: Counts, now: datetime) -> RolloutStatus | None:
+    plan, progress = deployment.plan, deployment.progress
+    if plan.rollout is None and not progress.revision:
+        return None
+    pause = progress.pause
+    is_stopped = pause is not None and pause.by == "failures"
+    state: Literal["running", "paused", "stopped", "ended"] = "running" if deployment.is_open else "ended"
+    if pause is not None:
+        state = "stopped" if is_stopped else "paused" if deployment.is_open else "ended"
+    opened = (decision.open_phase(plan, progress.state, progress.moment(now)) or 0) + 1 if plan.phases else None
+    return RolloutStatus(
+        state=state,
+        settings=plan.rollout,
+        opened=opened,
+        waits=_wait(waiting.next_phase(deployment, counts, now)),
+        pause=None if pause is None else _pause(pause),
+    )
+
+
+def _wait(wait: Wait | None) -> RolloutWait | None:
+    if wait is None:
+        return None
+    found = wait.reached
+    return RolloutWait(
+        phase=wait.phase + 1,
+        reason=wait.reason,
+        opens=_time(wait.opens),
+        began=found.began if found else None,
+        needed=found.needed if found else None,
+        succeeded=found.succeeded if found else None,
+        failed=found.failed if found else None,
+        reached=_time(wait.since),
+    )
+
+
+def _pause(pause: Pause) -> RolloutPause:
+    counted = pause.by == "failures"
+    return RolloutPause(
+        at=rfc3339(pause.at),
+        reason=pause.reason,
+        failures=pause.failures if counted else None,
+        reports=pause.reports if counted else None,
+        phase=None if pause.phase is None else pause.phase + 1,
+        devices=pause.devices,
     )
 
 
@@ -106,7 +157,7 @@ def _phases(deployment: Deployment, counts: Counts) -> list[Phase] | None:
     return [
         Phase(
             id=_phase_id(deployment.id, index),
-            start_ts=rfc3339(phase.start),
+            start_ts=rfc3339(phase.start + deployment.progress.state.shift),
             device_count=counts.phases[index] if counts.phases else 0,
             batch_size=phase.percent,
             batch_size_devices=phase.devices,

@@ -43,6 +43,8 @@ class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Seconds without a report after which a device fails in its deployment; 0: never."""
     pending_devices: Annotated[int, Meta(ge=0, le=limits.PENDING_DEVICES_MAX)] = 0
     """Maximum number of pending devices; 0: ``settings.pending_devices``."""
+    time_zone: Annotated[str, Meta(min_length=1, max_length=limits.ZONE_NAME)] = "UTC"
+    """The time zone of windows of rollouts that name none (IANA)."""
 
 
 class TrustPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,6 +76,8 @@ class Control(msgspec.Struct, frozen=True):
     open: Mapping[str, int]
     """Its unfinished deployments that do not wait in heads: id to sequence number, oldest first."""
     settings: TenantSettings
+    states: Mapping[str, str] = {}
+    """The states of rollouts of open deployments, in the form of ``deployments``, by id; those without one are new."""
     subscribers: Mapping[str, frozenset[str]] = {}
     """The integrations by id, with the scopes of the events that they receive."""
     acceptance: frozenset[str] = frozenset()
@@ -166,6 +170,7 @@ def _read(tenant: TenantId) -> Control:
     item = find(tenant)
     if item is None:
         return _GONE
+    opened = open_deployments.read(tenant, item)
     return Control(
         active=item.status == "active",
         plan=item.plan,
@@ -173,7 +178,8 @@ def _read(tenant: TenantId) -> Control:
         trial=item.trial,
         devices=PerTier(item.max_devices, item.max_micro_devices, item.max_system_devices),
         storage_limit=item.storage_limit,
-        open=open_deployments.read(tenant, item).all,
+        open=opened.all,
+        states=opened.states,
         settings=msgspec.convert(item.settings, TenantSettings),
         subscribers={integration: frozenset(scopes) for integration, scopes in (item.subscribers or {}).items()},
         acceptance=frozenset(item.acceptance),

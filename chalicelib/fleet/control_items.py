@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from chalicelib import limits
 from chalicelib.errors import Unprocessable
 from chalicelib.fleet import control, open_deployments, schema
-from chalicelib.fleet.open_deployments import PREFIX, RECENT, Opened
+from chalicelib.fleet.open_deployments import PREFIX, RECENT, Entry, Opened
 from chalicelib.fleet.tables import ControlItem, OpenPageItem, SequenceItem
 from chalicelib.storage import erasing, keys
 
@@ -175,6 +175,29 @@ def close_deployment(tx: Transaction, tenant: TenantId, deployment: str) -> None
     tx.late(remove)
 
 
+def set_state(tx: Transaction, tenant: TenantId, deployment: str, state: str) -> None:
+    """Change the state of a rollout that polls see, if the deployment is open and does not wait in heads.
+
+    Processes with a cached control item use the old one for up to ``settings.control_cache`` seconds.
+
+    Args:
+        tx: the transaction of the change.
+        tenant: the tenant of the deployment.
+        deployment: its id.
+        state: the state in the form of ``deployments``; empty for that of a new deployment.
+    """
+
+    def change(late: Transaction) -> None:
+        item = control.find(tenant)
+        opened = open_deployments.read(tenant, item) if item is not None else None
+        if opened is None or deployment not in opened.all:
+            late.check(ref(tenant), ControlItem.pk.exists(), label="control")
+        else:
+            _change(late, ref(tenant), opened, deployment, state)
+
+    tx.late(change)
+
+
 def erase(tenant: TenantId) -> int:
     """Erase the control item of a removed tenant, which refuses its calls; returns the number of items."""
     try:
@@ -183,23 +206,44 @@ def erase(tenant: TenantId) -> int:
         control.forget(tenant)
 
 
-def _add(tx: Transaction, ref: ControlItem, recent: Mapping[str, int], deployment: str, sequence: int) -> None:
+def _add(tx: Transaction, ref: ControlItem, recent: Mapping[str, Entry], deployment: str, sequence: int) -> None:
     """Add a deployment to the control item; if that is full, move the oldest ones to a new page.
 
-    Fails with label ``control`` if the moved ones are no longer there, or one with a higher sequence number was added.
+    Fails with label ``control`` if the moved ones have changed, or one with a higher sequence number was added.
     """
     actions = [ControlItem.open[deployment].set(sequence), ControlItem.newest.set(sequence)]
     # Who has seen a number has seen all lower ones too.
     condition = ControlItem.pk.exists() & (ControlItem.newest.does_not_exist() | (ControlItem.newest < sequence))
     if len(recent) >= RECENT and schema.is_at_least(_PAGES_KNOWN):
-        moved = dict(sorted(recent.items(), key=lambda each: each[1])[:RECENT])
-        page = OpenPageItem(ref.pk, keys.sort(PREFIX, keys.number(min(moved.values()))), open=moved, n=len(moved))
+        oldest = sorted(recent.items(), key=lambda each: each[1])[:RECENT]
+        moved = {each: _stored(entry) for each, entry in oldest}
+        page = OpenPageItem(ref.pk, keys.sort(PREFIX, keys.number(oldest[0][1][0])), open=moved, n=len(moved))
         tx.put(page, OpenPageItem.pk.does_not_exist(), label="page")
         actions += [ControlItem.pages_revision.add(1), ControlItem.paged.add(len(moved))]
-        for each in moved:
+        for each, stored in moved.items():
             actions.append(ControlItem.open[each].remove())
-            condition &= ControlItem.open[each].exists()
+            condition &= ControlItem.open[each] == stored
     tx.update(ref, actions, condition, label="control")
+
+
+def _stored(entry: Entry) -> int | list[Any]:
+    """An entry in the form of the attribute ``open``."""
+    sequence, state = entry
+    return [sequence, state] if state else sequence
+
+
+def _change(tx: Transaction, ref: ControlItem, opened: Opened, deployment: str, state: str) -> None:
+    """Change the state of a rollout where ``opened`` says that the deployment is; a condition fails if it is not."""
+    stored = _stored((opened.all[deployment], state))
+    place = next((sk for sk, page in opened.pages.items() if deployment in page), None)
+    if place is None:
+        tx.update(
+            ref, [ControlItem.open[deployment].set(stored)], ControlItem.open[deployment].exists(), label="control"
+        )
+        return
+    page = OpenPageItem(ref.pk, place)
+    tx.update(page, [OpenPageItem.open[deployment].set(stored)], OpenPageItem.open[deployment].exists(), label="page")
+    tx.update(ref, [ControlItem.pages_revision.add(1)], ControlItem.pk.exists(), label="control")
 
 
 def _remove(tx: Transaction, ref: ControlItem, opened: Opened | None, deployment: str) -> None:

@@ -18,7 +18,8 @@ class Head(msgspec.Struct, frozen=True):
 
     The features that own them:
     devauth: ``auth_*``, ``identity_hash``, ``decommissioning``, ``seen``; inventory: ``group``,
-    ``inventory_hash``, ``facts``; deployments: ``decided``, ``current``, ``queue``, ``revision``, ``verdicts``.
+    ``inventory_hash``, ``facts``; deployments: ``decided``, ``current``, ``queue``, ``revision``, ``verdicts``,
+    ``zone``.
     """
 
     pk: str
@@ -47,6 +48,9 @@ class Head(msgspec.Struct, frozen=True):
     """Counts changes by ``deployments``; each change has the number as its condition."""
     verdicts: Any = None
     """Whether the device matches the filters of open dynamic deployments, and the ``facts`` for which that holds."""
+
+    zone: Any = None
+    """The device's own time zone, the attribute that names it, and the ``facts`` for which that holds."""
 
     @property
     def device_id(self) -> str:

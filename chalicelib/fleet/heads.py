@@ -50,6 +50,11 @@ def keep_verdicts(head: Head, verdicts: Any) -> None:
     update(head).set("verdicts", document(verdicts)).require("attribute_exists(#pk)").run()
 
 
+def keep_zone(head: Head, zone: Any) -> None:
+    """Store the time zone of a device in its head, unless the device was deleted; as :func:`keep_verdicts`."""
+    update(head).set("zone", document(zone)).require("attribute_exists(#pk)").run()
+
+
 def is_within(tenant: TenantId, device_id: str, groups: Collection[str] | None) -> bool:
     """Whether the device exists in one of these static groups. None stands for all groups, and nothing is read."""
     if groups is None:

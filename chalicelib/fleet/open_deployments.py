@@ -27,14 +27,20 @@ _KNOWN: Final = 100_000
 """The number of deployments of all tenants together that a process remembers."""
 
 
+Entry = tuple[int, str]
+"""The sequence number of a deployment, and the state of its rollout in the form of ``deployments``; empty: none."""
+
+
 class Opened(msgspec.Struct, frozen=True):
-    """The open deployments of a tenant. Each mapping is from ids to sequence numbers."""
+    """The open deployments of a tenant. Each mapping is from ids."""
 
     all: Mapping[str, int]
-    """Oldest first."""
-    recent: Mapping[str, int]
+    """Their sequence numbers, oldest first."""
+    states: Mapping[str, str]
+    """The states of rollouts that are not empty."""
+    recent: Mapping[str, Entry]
     """Those in the control item."""
-    pages: Mapping[str, Mapping[str, int]]
+    pages: Mapping[str, Mapping[str, Entry]]
     """The others by the sort key of their page."""
     revision: int
     """The number of changes of pages."""
@@ -48,7 +54,7 @@ class OpenRecord(msgspec.Struct, frozen=True):
 
     pk: str
     sk: str
-    open: dict[str, int] = {}
+    open: dict[str, tuple[int, str]] = {}
     newest: int | None = None
     paged: int | None = None
     pages_revision: int | None = None
@@ -65,12 +71,14 @@ def read(tenant: TenantId, item: OpenRecord) -> Opened:
     known, recent, revision = _known.get(tenant), item.open, item.pages_revision or 0
     if known is not None and known.recent == recent and known.revision == revision:
         return known
-    pages: Mapping[str, Mapping[str, int]] = {}
+    pages: Mapping[str, Mapping[str, Entry]] = {}
     if item.paged:
         # Pages that are read after the control item may be newer, but then its next read shows another number.
         pages = known.pages if known is not None and known.revision == revision else _read_pages(tenant)
     found = [*recent.items(), *(each for page in pages.values() for each in page.items())]
-    opened = Opened(dict(sorted(found, key=lambda each: each[1])), recent, pages, revision)
+    numbers = {deployment: sequence for deployment, (sequence, _) in sorted(found, key=lambda each: each[1])}
+    states = {deployment: state for deployment, (_, state) in found if state}
+    opened = Opened(numbers, states, recent, pages, revision)
     _known.put(tenant, opened)
     return opened
 
@@ -80,6 +88,6 @@ def last_read(tenant: TenantId) -> Opened | None:
     return _known.get(tenant)
 
 
-def _read_pages(tenant: TenantId) -> dict[str, dict[str, int]]:
+def _read_pages(tenant: TenantId) -> dict[str, dict[str, Entry]]:
     found = _reader.query(keys.table("fleet"), keys.partition(tenant), Range("begins", f"{PREFIX}#"))
     return {page.sk: page.open for page in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.cache import Store
+from chalicelib.errors import Conflict
 from chalicelib.fleet.tables import SchemaItem
 from chalicelib.storage import keys
 
@@ -18,3 +19,13 @@ def is_at_least(version: int) -> bool:
         item = SchemaItem.find(keys.shared("SCHEMA"), "SCHEMA")
         _seen.put("version", 0 if item is None else item.version)
     return (_seen.get("version") or 0) >= version
+
+
+def require(version: int) -> None:
+    """Raise an error if the stored data do not have this version yet.
+
+    Raises:
+        Conflict: they do not.
+    """
+    if not is_at_least(version):
+        raise Conflict("this server is being upgraded; its administrator must run `manage migrate` to allow this")

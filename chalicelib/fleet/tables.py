@@ -48,6 +48,7 @@ class DeviceHead(FleetItem):
     queue = BlobAttribute(null=True)
     revision = IntegerAttribute(default=0)
     verdicts = BlobAttribute(null=True)
+    zone = BlobAttribute(null=True)
 
 
 class ControlItem(FleetItem):
@@ -71,7 +72,8 @@ class ControlItem(FleetItem):
     settings = BlobAttribute(default=dict)
     """The settings that the tenant has set (``fleet.control.TenantSettings``)."""
     open: MapAttribute[str, Any] = MapAttribute(default=dict)  # type: ignore[no-untyped-call, unused-ignore]  # pynamodb
-    """The newest unfinished deployments that do not wait in heads: id to sequence number."""
+    """The newest unfinished deployments that do not wait in heads: id to sequence number, or to a list of it and the
+    state of the rollout."""
     newest = IntegerAttribute(null=True)
     """The highest sequence number that was added to ``open``."""
     paged = IntegerAttribute(null=True)

@@ -3,7 +3,8 @@
 Decoding follows the rules that Mender's clients rely on (the documented behaviour of Go's decoder): unknown members are
 ignored; names match in any letter case; a null member is absent; null as a whole body or as an entry of a list is an
 empty object or list; invalid Unicode becomes U+FFFD; bytes after the first value are ignored; an empty body is ``EOF``.
-Usually one strict pass decodes straight into the struct; only a body that it refuses is examined again.
+Usually one strict pass decodes straight into the struct; only a body that it refuses is examined again. A struct with
+``refuses_unknown`` does not ignore unknown members: a setting with a misspelt name would have no effect.
 """
 
 from __future__ import annotations
@@ -65,12 +66,24 @@ def _fold_by(document: Any, info: msgspec.inspect.Type) -> Any:
         case None, _:
             return _empty(info)
         case dict(), msgspec.inspect.StructType():
-            known = {field.encode_name.lower(): field for field in info.fields}
-            given = ((known.get(name.lower()), value) for name, value in document.items() if value is not None)
-            return {field.encode_name: _fold_by(value, field.type) for field, value in given if field is not None}
+            return _fold_struct(document, info)
         case list(), msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
             return [_fold_by(value, info.item_type) for value in document]
     return document
+
+
+def _fold_struct(document: dict[str, Any], info: msgspec.inspect.StructType) -> dict[str, Any]:
+    known = {field.encode_name.lower(): field for field in info.fields}
+    folded: dict[str, Any] = {}
+    for name, value in document.items():
+        field = known.get(name.lower())
+        if value is None:
+            continue
+        if field is not None:
+            folded[field.encode_name] = _fold_by(value, field.type)
+        elif getattr(info.cls, "refuses_unknown", False):
+            folded[name] = value  # which the decoder then refuses
+    return folded
 
 
 def _option(document: Any, info: msgspec.inspect.UnionType) -> msgspec.inspect.Type:

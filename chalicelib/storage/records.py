@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=msgspec.Struct)
 Typed = dict[str, Any]
 
+
+def _numbered(stored: Typed) -> tuple[int, str]:
+    """A number with a text: a list of both, or just the number if the text is empty."""
+    if "N" in stored:
+        return int(stored["N"]), ""
+    number, text = stored["L"]
+    return int(number["N"]), text["S"]
+
+
 _READ: Final[dict[object, tuple[str, Callable[[Any], Any] | None]]] = {
     str: ("S", None),
     str | None: ("S", None),
@@ -29,7 +38,7 @@ _READ: Final[dict[object, tuple[str, Callable[[Any], Any] | None]]] = {
     bool: ("BOOL", None),
     datetime | None: ("N", to_time),
     bytes | None: ("B", None),
-    dict[str, int]: ("M", lambda named: {name: int(each["N"]) for name, each in named.items()}),
+    dict[str, tuple[int, str]]: ("M", lambda named: {name: _numbered(each) for name, each in named.items()}),
     list[int] | None: ("L", lambda numbers: [int(each["N"]) for each in numbers]),
     list[str] | None: ("L", lambda texts: [each["S"] for each in texts]),
     # A blob (``base.BlobAttribute``).

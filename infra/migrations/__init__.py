@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from infra.migrations import v2, v3, v4
+from infra.migrations import v2, v3, v4, v5
 from infra.migrations.items import Tables
 
 UNKNOWN = 1
@@ -42,6 +42,7 @@ MIGRATIONS = (
     Migration(2, "users hold the names of their roles, tenants the count of their changes", v2.run),
     Migration(3, "tenants with many devices are divided into parts", v3.run),
     Migration(4, "of many open deployments, the older ones are in pages", v4.run),
+    Migration(5, "deployments may have a rollout, and be paused", v5.run),
 )
 """All, in order, without a gap."""
 CURRENT = MIGRATIONS[-1].version

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.all_routes.changes import CASES, ELSEWHERE, SILENT, Values
+from tests.all_routes.changes import CASES, Values
+from tests.all_routes.silent import ELSEWHERE, SILENT
 from tests.all_routes.table import Route
 from tests.all_routes.tenants import BODIES, Tenant
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.all_routes.changes import ELSEWHERE, SILENT
+from tests.all_routes.silent import ELSEWHERE, SILENT
 from tests.all_routes.state import changed, state
 from tests.all_routes.tenants import BODIES
 from tests.all_routes.test_audit import attempts, entries

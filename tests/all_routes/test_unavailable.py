@@ -17,7 +17,7 @@ from chalicelib.aws import client as aws_client
 from chalicelib.errors import Unavailable
 from chalicelib.http.identity import Auth
 from chalicelib.storage import dynamodb
-from tests.all_routes.changes import ELSEWHERE, SILENT
+from tests.all_routes.silent import ELSEWHERE, SILENT
 from tests.all_routes.table import Route, routes
 from tests.all_routes.tenants import BODIES, Tenant
 from tests.all_routes.test_audit import attempts, entries

@@ -15,6 +15,7 @@ from chalicelib.deployments.rules.decision import Outcome, Resumption
 from chalicelib.deployments.rules.deployment import CONFIGURATION, Plan
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.polling import Current, Waiting
+from chalicelib.deployments.rules.rollout import RUNNING, State
 from chalicelib.deployments.rules.statuses import Status
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -34,6 +35,12 @@ class Known:
     foreign: set[str] = field(default_factory=set)
     """Deployments that are not for the device."""
     begun: dict[str, int] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
+    """The device's attributes that name a time zone."""
+    busy: set[str] = field(default_factory=set)
+    """Deployments in which as many devices have begun in this minute as may begin."""
+    device_id: str = "device"
     read: list[str] = field(default_factory=list)
     """The deployments that were read."""
 
@@ -50,6 +57,15 @@ class Known:
     def is_full(self, plan: Plan, upto: int | None) -> bool:
         return upto is not None and self.begun.get(plan.id, 0) >= upto
 
+    def state(self, plan: Plan) -> State:
+        return self.states.get(plan.id, RUNNING)
+
+    def zone(self, attribute: str) -> str | None:
+        return self.zones.get(attribute)
+
+    def is_rate_reached(self, plan: Plan) -> bool:
+        return plan.id in self.busy
+
 
 OPEN, CLOSED = Phase(PAST, upto=3), Phase(FUTURE)
 LIMITED: dict[str, Any] = {"dynamic": True, "size": 3}
@@ -60,7 +76,7 @@ LIMITED: dict[str, Any] = {"dynamic": True, "size": 3}
     [
         ({}, {}, False, Outcome.ASSIGN),
         ({}, {"foreign": {"a"}}, False, Outcome.NOT_A_TARGET),
-        ({}, {}, True, Outcome.BEHIND_A_PHASE),
+        ({}, {}, True, Outcome.BEHIND_ANOTHER),
         ({"kind": CONFIGURATION}, {}, True, Outcome.ASSIGN),
         ({"phases": (CLOSED,)}, {}, False, Outcome.PHASE_NOT_OPEN),
         ({"phases": (CLOSED,)}, {"foreign": {"a"}}, False, Outcome.NOT_A_TARGET),
@@ -77,7 +93,7 @@ LIMITED: dict[str, Any] = {"dynamic": True, "size": 3}
 def test_what_a_poll_does_about_a_deployment(
     about: dict[str, Any], facts: dict[str, Any], is_held: bool, expected: Outcome
 ) -> None:
-    assert decision.judge(plan(**about), Known(**facts), NOW, is_held=is_held) is expected
+    assert decision.judge(plan(**about), Known(**facts), NOW, is_held=is_held).outcome is expected
 
 
 def waiting(*deployments: str, on_head: str = "") -> list[Waiting]:
@@ -101,9 +117,9 @@ def test_the_oldest_deployment_that_the_device_may_have_is_chosen(
 ) -> None:
     facts = Known({each: plan(each, **about) for each, about in plans.items()})
 
-    found = decision.choose(waiting(*"abc", on_head=on_head), facts, NOW)
+    decided = decision.decide(waiting(*"abc", on_head=on_head), facts, NOW)
 
-    assert (found.plan.id if found else None) == chosen
+    assert next((each.plan.id for each in decided if each.outcome is Outcome.ASSIGN), None) == chosen
     assert "".join(facts.read) == read
 
 

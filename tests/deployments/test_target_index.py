@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from chalicelib.deployments.rules import decision, polling, target_index
+from chalicelib.deployments.rules.decision import Decision, Outcome
 from chalicelib.deployments.rules.deployment import CONFIGURATION, Plan
+from chalicelib.deployments.rules.polling import Waiting
 from chalicelib.deployments.rules.target_index import TargetIndex
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.fleet.parts import part_of
@@ -31,6 +33,10 @@ KINDS: list[dict[str, Any]] = [
     {"phases": (CLOSED,)},
     {"phases": (OPEN, CLOSED)},
 ]
+
+
+def chosen_of(waiting: list[Waiting], facts: Known) -> Decision | None:
+    return next((each for each in decision.decide(waiting, facts, NOW) if each.outcome is Outcome.ASSIGN), None)
 
 
 class History(RuleBasedStateMachine):
@@ -103,13 +109,10 @@ class History(RuleBasedStateMachine):
         foreign = {each for each, targets in self.targets.items() if device not in targets}
         all_of_them, few = (Known(self.plans, foreign, dict(self.begun)) for _ in range(2))
 
-        wanted = decision.choose(
-            polling.waiting(decided, queue, ((sequence, each) for each, sequence in self.opened.items())),
-            all_of_them,
-            NOW,
-        )
+        everything = ((sequence, each) for each, sequence in self.opened.items())
+        wanted = chosen_of(polling.waiting(decided, queue, everything), all_of_them)
         possible = self.index.possible(device, decided, upto, matching)
-        chosen = decision.choose(polling.waiting(decided, queue, possible), few, NOW)
+        chosen = chosen_of(polling.waiting(decided, queue, possible), few)
 
         assert chosen == wanted
         assert set(few.read) <= set(all_of_them.read)

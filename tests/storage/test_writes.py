@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.deployment import Plan
+from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.row import Edit, Row
-from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.rules.statuses import WITHDRAWN, Status
+from chalicelib.deployments.shapes.rollout import Rollout
 from chalicelib.deployments.tables import counters, heads, rows
 from chalicelib.deployments.tables.counters import Delta, Loan, Step
 from chalicelib.deployments.tables.items import (
@@ -45,7 +48,7 @@ moments = st.none() | st.just(NOW)
 statuses = st.sampled_from(list(Status))
 
 
-def plan_of(parts: int = 0, phases: int = 0) -> Plan:
+def plan_of(parts: int = 0, phases: int = 0, rollout: Rollout | None = None) -> Plan:
     return Plan(
         id="p",
         kind="software",
@@ -56,6 +59,8 @@ def plan_of(parts: int = 0, phases: int = 0) -> Plan:
         sequence=7,
         parts=parts,
         shards=1,
+        phases=(Phase(NOW),) * phases,
+        rollout=rollout,
         filter={"id": "", "name": "", "terms": []},
         lock="l",
     )
@@ -222,6 +227,18 @@ def test_new_rows(
     )
 
 
+def of_phase(delta: Delta, *, counts_results: bool) -> list[Action]:
+    """The actions for the numbers of the row's phase."""
+    if delta.phase is None:
+        return []
+    changed = [("phases", 1)] if delta.is_new else []
+    ended = [gates.result_of(delta.before), gates.result_of(delta.after)]
+    if counts_results and ended[0] != ended[1]:
+        changed += [(name, amount) for name, amount in zip(ended, (-1, 1), strict=True) if name is not None]
+    counted = [(getattr(CounterItem, name)[delta.phase], amount) for name, amount in changed]
+    return [number.set(number + amount) for number, amount in counted]
+
+
 @given(
     before=st.none() | statuses,
     after=statuses,
@@ -231,8 +248,9 @@ def test_new_rows(
     large=st.booleans(),
     upto=st.none() | st.integers(1, 1000),
     lent=st.integers(0, 3),
+    rollout=st.none() | st.just(Rollout()),
 )
-def test_counting(  # the parts of a change
+def test_counting(  # noqa: PLR0917  # the parts of a change
     before: Status | None,
     after: Status,
     size: int,
@@ -241,21 +259,25 @@ def test_counting(  # the parts of a change
     large: bool,
     upto: int | None,
     lent: int,
+    rollout: Rollout | None,
 ):
-    plan = plan_of(256 if large else 0)
+    plan = plan_of(256 if large else 0, 4, rollout)
     delta = Delta(before=before, after=after, is_new=before is None, size=size, phase=phase, upto=upto)
     loan = Loan(lent, 5, creates=False) if large and lent and upto is not None else None
     item = counter_ref(TENANT, plan, number_of(plan, DEVICE))
 
     actions: list[Action] = [getattr(CounterItem, name).add(amount) for name, amount in delta.numbers().items()]
     condition = CounterItem.closed.does_not_exist()
+    if before is None and after not in WITHDRAWN:
+        condition &= CounterItem.held.does_not_exist()
+    if before is not None and before.final and not after.final:
+        condition &= CounterItem.complete.does_not_exist()
     if completes:
         actions.append(CounterItem.complete.set(True))
         condition &= CounterItem.complete.does_not_exist() & (CounterItem.done == CounterItem.last)
     elif delta.finishes:
         condition &= CounterItem.complete.exists() | (CounterItem.done < CounterItem.last)
-    if phase is not None:
-        actions.append(CounterItem.phases[phase].set(CounterItem.phases[phase] + 1))
+    actions += of_phase(delta, counts_results=rollout is not None)
     if large:
         condition &= CounterItem.pk.exists()
         if upto is not None and loan is None:

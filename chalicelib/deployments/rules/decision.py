@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from chalicelib.deployments.rules import phases
+from chalicelib.deployments.rules import phases, windows
 from chalicelib.deployments.rules.deployment import Plan
+from chalicelib.deployments.rules.rollout import State, delay
 from chalicelib.deployments.rules.statuses import Status
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from chalicelib.deployments.rules.polling import Current, Waiting
+    from chalicelib.deployments.shapes.rollout import Rollout
 
 
 class Outcome(Enum):
@@ -24,18 +25,35 @@ class Outcome(Enum):
     ASSIGN = "the device gets it"
     NOT_A_TARGET = "the device is not one of its targets"
     LIMIT_REACHED = "it has as many devices as its limit"
+    PAUSED = "it is paused, and devices wait for it"
+    PAUSED_SKIPPED = "it is paused, and devices get newer deployments meanwhile"
     PHASE_NOT_OPEN = "its first phase has not opened"
+    WINDOW_CLOSED = "none of its windows is open"
+    DELAYED = "the delay of the device has not passed since it could begin"
     PHASE_FULL = "the open phases have as many devices as they may have"
-    BEHIND_A_PHASE = "an older deployment, whose phase has not opened, comes first"
+    RATE_REACHED = "as many devices have begun in this minute as may begin"
+    BEHIND_ANOTHER = "an older deployment, for which the device waits, comes first"
 
     @property
     def holds(self) -> bool:
         """Whether the device gets no newer software until then, because it could never get this deployment after it."""
-        return self in {Outcome.PHASE_NOT_OPEN, Outcome.PHASE_FULL}
+        return self in _HOLD
+
+
+_HOLD = {
+    Outcome.PAUSED,
+    Outcome.PHASE_NOT_OPEN,
+    Outcome.WINDOW_CLOSED,
+    Outcome.DELAYED,
+    Outcome.PHASE_FULL,
+    Outcome.RATE_REACHED,
+}
 
 
 class Facts(Protocol):
     """What the decision depends on. Each is asked only when it matters, because the answer may cost a read."""
+
+    device_id: str
 
     def plan(self, waiting: Waiting) -> Plan | None:
         """The deployment; None: it is no longer open."""
@@ -49,16 +67,30 @@ class Facts(Protocol):
     def is_full(self, plan: Plan, upto: int | None) -> bool:
         """Whether ``upto`` devices are known to have begun; never, if it is None."""
 
+    def state(self, plan: Plan) -> State:
+        """How far the rollout of the deployment is."""
 
-class Choice(msgspec.Struct, frozen=True):
-    """The deployment that the device gets, and the index of its last open phase; None: it has no phases."""
+    def zone(self, attribute: str) -> str | None:
+        """The device's own time zone, which is the value of this attribute; None: it has none."""
+
+    def is_rate_reached(self, plan: Plan) -> bool:
+        """Whether as many devices are known to have begun in this minute as may begin."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a poll does about one open deployment."""
 
     plan: Plan
+    outcome: Outcome
     phase: int | None
+    """The index of the last open phase, -1 if none is open; None: the deployment has no phases."""
 
 
-def choose(waiting: Iterable[Waiting], facts: Facts, now: datetime) -> Choice | None:
-    """The first deployment that the device gets, of those that wait, oldest first; None: none of them."""
+def decide(waiting: Iterable[Waiting], facts: Facts, now: datetime) -> Iterator[Decision]:
+    """What a poll does about each of the deployments that wait, oldest first. The device gets the first assigned one.
+
+    Software deployments behind one for which the device waits are left out, unless ``facts`` want to know them.
+    """
     is_held = False
     for each in waiting:
         if is_held and not facts.may_configure(each):
@@ -66,35 +98,85 @@ def choose(waiting: Iterable[Waiting], facts: Facts, now: datetime) -> Choice | 
         plan = facts.plan(each)
         if plan is None:
             continue
-        outcome = judge(plan, facts, now, is_held=is_held)
-        if outcome is Outcome.ASSIGN:
-            return Choice(plan, open_phase(plan, now))
-        is_held = is_held or outcome.holds
-    return None
+        decision = judge(plan, facts, now, is_held=is_held)
+        yield decision
+        is_held = is_held or decision.outcome.holds
 
 
-def judge(plan: Plan, facts: Facts, now: datetime, *, is_held: bool) -> Outcome:
-    """What a poll does about one deployment. ``is_held``: the device waits for the phase of an older one."""
-    phase = open_phase(plan, now)
+def judge(plan: Plan, facts: Facts, now: datetime, *, is_held: bool) -> Decision:
+    """What a poll does about one deployment. ``is_held``: the device waits for an older one."""
     if is_held and not plan.configures:
-        return Outcome.BEHIND_A_PHASE
+        return Decision(plan, Outcome.BEHIND_ANOTHER, None)
     if facts.is_full(plan, plan.most):
-        return Outcome.LIMIT_REACHED
+        return Decision(plan, Outcome.LIMIT_REACHED, None)
     if not facts.is_target(plan):
-        return Outcome.NOT_A_TARGET
+        return Decision(plan, Outcome.NOT_A_TARGET, None)
+    state = facts.state(plan)
+    phase = open_phase(plan, state, now)
+    return Decision(plan, _outcome(plan, facts, state, phase, now), phase)
+
+
+def _outcome(plan: Plan, facts: Facts, state: State, phase: int | None, now: datetime) -> Outcome:
+    rollout = plan.rollout
+    if state.p:
+        skips = rollout is not None and rollout.when_paused == "skip"
+        return Outcome.PAUSED_SKIPPED if skips else Outcome.PAUSED
     if phase == _NOT_OPEN:
         return Outcome.PHASE_NOT_OPEN
+    begins = could_begin(plan, facts, state, phase, now)
+    if begins is None:
+        return Outcome.WINDOW_CLOSED
+    if begins > now:
+        return Outcome.DELAYED
+    return _by_numbers(plan, facts, phase)
+
+
+def _by_numbers(plan: Plan, facts: Facts, phase: int | None) -> Outcome:
     if facts.is_full(plan, plan.capacity(phase)):
         return Outcome.PHASE_FULL
-    return Outcome.ASSIGN
+    limits_rate = plan.rollout is not None and plan.rollout.maximum_per_minute is not None
+    return Outcome.RATE_REACHED if limits_rate and facts.is_rate_reached(plan) else Outcome.ASSIGN
+
+
+def could_begin(plan: Plan, facts: Facts, state: State, phase: int | None, now: datetime) -> datetime | None:
+    """From when on the device may begin in an open phase of a rollout, with its delay; None: no window is open."""
+    rollout = plan.rollout
+    if rollout is None:
+        return plan.created
+    since = plan.created if phase is None else opened_at(plan, state, phase)
+    if rollout.windows:
+        began = windows.opened(rollout.windows, zone_of(rollout, facts), now)
+        if began is None:
+            return None
+        since = max(since, began)
+    return since + delay(plan.id, facts.device_id, rollout.jitter) if rollout.jitter else since
+
+
+def zone_of(rollout: Rollout, facts: Facts) -> str:
+    """The time zone of the windows for the device."""
+    own = facts.zone(rollout.device_time_zone) if rollout.device_time_zone is not None else None
+    return own or rollout.time_zone or "UTC"
 
 
 _NOT_OPEN = -1
 
 
-def open_phase(plan: Plan, now: datetime) -> int | None:
-    """Index of the last open phase, -1 if none is open; None: the deployment has no phases."""
-    return phases.opened(plan.phases, now) - 1 if plan.phases else None
+def open_phase(plan: Plan, state: State, now: datetime) -> int | None:
+    """Index of the last open phase, -1 if none is open; None: the deployment has no phases.
+
+    Time opens the first phase, and without a gate all phases. A gate or an operator opens others in ``state``.
+    """
+    if not plan.phases:
+        return None
+    by_time = phases.opened(plan.phases[:1] if plan.has_gate else plan.phases, now - state.shift)
+    return max(by_time, state.o) - 1
+
+
+def opened_at(plan: Plan, state: State, phase: int) -> datetime:
+    """When an open phase was opened."""
+    if state.o == phase + 1:
+        return datetime.fromtimestamp(state.t, UTC)
+    return plan.phases[phase].start + state.shift
 
 
 def first_status(plan: Plan, provides: Mapping[str, str], *, has_artifact: bool) -> Status:

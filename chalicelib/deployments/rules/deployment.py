@@ -10,9 +10,11 @@ import msgspec
 
 from chalicelib.deployments.rules import phases, polling
 from chalicelib.deployments.rules.phases import Phase
+from chalicelib.deployments.rules.rollout import NEW, Progress
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.shapes import NewPhase, UniformPhases
+from chalicelib.deployments.shapes.rollout import Rollout
 
 SOFTWARE, CONFIGURATION = "software", "configuration"
 """Kinds of deployments."""
@@ -62,6 +64,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it has an update control map. The map itself may change."""
     parent: str | None = None
     """The deployment whose failed devices this one is for."""
+    rollout: Rollout | None = None
+    """What protects the fleet; None: nothing but phases."""
     lock: str
     """Hash of the parameters that no two unfinished deployments may share."""
 
@@ -84,6 +88,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def is_bounded(self) -> bool:
         """Whether the number of devices that may begin is limited at some time."""
         return len(self.phases) > 1 or self.most is not None
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether phases after the first one open by success too, not by time alone."""
+        return self.rollout is not None and self.rollout.gate is not None
+
+    @property
+    def has_stop(self) -> bool:
+        """Whether failures stop it."""
+        return self.rollout is not None and self.rollout.stop is not None
+
+    @property
+    def counts_results(self) -> bool:
+        """Whether it counts the results of each phase."""
+        return self.rollout is not None and bool(self.phases)
 
     @property
     def is_listed(self) -> bool:
@@ -156,6 +175,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """The deployments to its failed devices, oldest first."""
     corrections: int = 0
     """The number of changes to rows of a large deployment that already had a final status."""
+    progress: Progress = NEW
+    """How far its rollout is."""
     due: str | None = None
     """When the schedule has to check it, as a sort key of the index ``due``; None: never."""
 

@@ -37,7 +37,12 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def of_request(
-    listed: Sequence[NewPhase] | None, uniform: UniformPhases | None, targeted: int, now: datetime
+    listed: Sequence[NewPhase] | None,
+    uniform: UniformPhases | None,
+    targeted: int,
+    now: datetime,
+    *,
+    has_gate: bool = False,
 ) -> tuple[Phase, ...]:
     """The phases of a request, which lists them or describes equal ones; empty if it does neither.
 
@@ -48,7 +53,7 @@ def of_request(
         if listed:
             raise BadRequest("Validating request body: provide either phases or uniform_phases")
         return of_uniform(uniform, targeted, now)
-    return of_list(listed, targeted, now) if listed else ()
+    return of_list(listed, targeted, now, has_gate=has_gate) if listed else ()
 
 
 class _Batch(msgspec.Struct, frozen=True):
@@ -57,8 +62,10 @@ class _Batch(msgspec.Struct, frozen=True):
     start: datetime
 
 
-def of_list(given: Sequence[NewPhase], targeted: int, now: datetime) -> tuple[Phase, ...]:
+def of_list(given: Sequence[NewPhase], targeted: int, now: datetime, *, has_gate: bool = False) -> tuple[Phase, ...]:
     """The phases in a request, for a deployment to ``targeted`` devices.
+
+    ``has_gate``: phases open after success in the one before, so that they need no time of their own.
 
     Raises:
         BadRequest: sizes are mixed or missing, a phase would be empty, or they do not start one after the other.
@@ -68,12 +75,12 @@ def of_list(given: Sequence[NewPhase], targeted: int, now: datetime) -> tuple[Ph
     before: datetime | None = None
     for index, phase in enumerate(given):
         is_last = index == len(given) - 1
-        if phase.start_ts is None and index > 0:
+        if phase.start_ts is None and index > 0 and not has_gate:
             raise _refused(f"phase {index + 1} has no start_ts: only the first phase may begin at once")
         if phase.batch_size is None and phase.batch_size_devices is None and not is_last:
             raise _refused(f"phase {index + 1} has no batch_size: only the last phase may go without")
-        start = now if phase.start_ts is None else _utc(phase.start_ts)
-        if before is not None and start <= before:
+        start = (before or now) if phase.start_ts is None else _utc(phase.start_ts)
+        if before is not None and (start < before or (start == before and not has_gate)):
             raise _refused(f"phase {index + 1} must start after phase {index}")
         before = start
         # Times are stored to the millisecond, so phases that are closer together open at the same time.

@@ -38,6 +38,8 @@ class Current(msgspec.Struct, frozen=True, omit_defaults=True):
     """The deployment waited on the head, so it is not in the control item."""
     c: bool = False
     """It is a configuration deployment."""
+    p: int | None = None
+    """The index of the phase in which the device began; only if the deployment counts the results of each phase."""
 
     @property
     def decides(self) -> int | None:

@@ -10,6 +10,15 @@ import msgspec
 from chalicelib.deployments.rules.statuses import ACTIVE, Status
 
 
+class PhaseResults(msgspec.Struct, frozen=True):
+    """How many of the devices that began in a phase have ended, by what that means for the rollout."""
+
+    succeeded: int = 0
+    failed: int = 0
+    left: int = 0
+    """Devices that did not try the update."""
+
+
 class Counts(msgspec.Struct, frozen=True):
     """Sums of a deployment's counter items: ``rows`` devices that have polled, and the number in each status."""
 
@@ -18,6 +27,12 @@ class Counts(msgspec.Struct, frozen=True):
     total_size: int
     phases: tuple[int, ...] = ()
     """Rows that began in each phase."""
+    results: tuple[PhaseResults, ...] = ()
+    """Their results, which only deployments with a rollout count."""
+
+    def in_phase(self, phase: int) -> PhaseResults:
+        """The results of a phase."""
+        return self.results[phase] if phase < len(self.results) else PhaseResults()
 
     @property
     def ended(self) -> int:

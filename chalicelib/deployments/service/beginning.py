@@ -46,7 +46,9 @@ def begin(tenant: TenantId, plan: Plan, head: Head, start: Start, now: datetime)
     Raises:
         Lost: the head (as it was read) or row was not as expected; read again, decide again.
         Withdrawn: the deployment was aborted.
+        Held: the deployment is paused.
         Full: the phase has no capacity.
+        RateReached: as many devices have begun in this minute as may begin.
         Unavailable: other writers won the race too often.
     """
     if start.status.final:
@@ -83,7 +85,7 @@ def begin(tenant: TenantId, plan: Plan, head: Head, start: Start, now: datetime)
             before=old.status,
             new_row=replace(row, phase=old.phase),
             replaces_deleted=True,
-            phase=None,
+            phase=old.phase,
             upto=None,
         )
         changes.commit(again, now)
@@ -109,9 +111,12 @@ def end(tenant: TenantId, plan: Plan, head: Head, before: Status, after: Status,
         Withdrawn: the deployment was aborted.
         Unavailable: other writers won the race too often.
     """
+    current = heads.current_of(head)
     head_change = heads.changed(head, current=None, decided=plan.decides)
     edit = Edit(finished=now, never_due=True)
-    changes.commit(Change(tenant, plan, head.device_id, before, after, edit=edit, head=head_change), now)
+    phase = current.p if current is not None else None
+    change = Change(tenant, plan, head.device_id, before, after, edit=edit, head=head_change, phase=phase)
+    changes.commit(change, now)
 
 
 def _new_row(plan: Plan, device_id: str, start: Start, now: datetime) -> Row:
@@ -145,5 +150,12 @@ def _take_up(head: Head, plan: Plan, row: Row) -> None:
 def resumed(plan: Plan, row: Row, status: Status) -> Current:
     """The active row for the head after a device has resumed it. Its next poll chooses an artifact again."""
     return Current(
-        d=plan.id, q=plan.sequence, s=status, a=row.artifact or "", n=row.attempts, h=plan.on_heads, c=plan.configures
+        d=plan.id,
+        q=plan.sequence,
+        s=status,
+        a=row.artifact or "",
+        n=row.attempts,
+        h=plan.on_heads,
+        c=plan.configures,
+        p=row.phase if plan.counts_results else None,
     )

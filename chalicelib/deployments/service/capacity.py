@@ -63,6 +63,20 @@ def is_full(tenant: TenantId, deployment: str, upto: int | None) -> bool:
     return upto is not None and (_reached.get((tenant, deployment)) or 0) >= upto
 
 
+_minutes: Store[tuple[str, str, int], int] = Store()
+"""The last minute in which as many devices have begun as may begin, by tenant, deployment and share of the minute."""
+
+
+def is_rate_reached(tenant: TenantId, deployment: str, share: int, minute: int) -> bool:
+    """Whether as many devices are known to have begun in this minute as may begin."""
+    return _minutes.get((tenant, deployment, share)) == minute
+
+
+def note_rate(tenant: TenantId, deployment: str, share: int, minute: int) -> None:
+    """Remember that as many devices have begun in this minute as may begin."""
+    _minutes.put((tenant, deployment, share), minute)
+
+
 def note_full(tenant: TenantId, deployment: str, upto: int | None) -> None:
     """Remember that ``upto`` devices have begun."""
     if upto is not None and not is_full(tenant, deployment, upto):

@@ -9,24 +9,22 @@ later write of a row fail.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments.rules.deployment import Plan
 from chalicelib.deployments.rules.row import NOTHING, Edit, Row
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import capacity, downgrades, events
+from chalicelib.deployments.service import capacity, closing, downgrades, events
 from chalicelib.deployments.service.capacity import Full
-from chalicelib.deployments.tables import counters, deployments, heads, rows
+from chalicelib.deployments.tables import counters, deployments, heads, pacing, rows
 from chalicelib.deployments.tables.counters import Delta, Step
 from chalicelib.deployments.tables.heads import HeadChange
 from chalicelib.deployments.tables.items import number_of
 from chalicelib.errors import Unavailable
-from chalicelib.fleet import control, control_items
+from chalicelib.fleet import control
 from chalicelib.observability import Metric, count
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["ATTEMPTS", "Change", "Full", "Lost", "Withdrawn", "close", "close_parts", "commit", "commit_head"]
+__all__ = ["ATTEMPTS", "Change", "Full", "Held", "Lost", "RateReached", "Withdrawn", "commit", "commit_head"]
 
 ATTEMPTS = 20
 """A device races only with its own calls and its operators, and each lost race means that another call succeeded."""
@@ -47,6 +45,14 @@ class Lost(Exception):  # not an error: another writer was faster
 
 class Withdrawn(Exception):  # not an error: the expected end of an abort
     """The deployment was aborted; its rows no longer change."""
+
+
+class Held(Exception):  # not an error: the expected end of a race with a pause
+    """The deployment is paused, so no device begins; nothing was written."""
+
+
+class RateReached(Exception):  # not an error: the expected end of a race for the last places of a minute
+    """As many devices have begun in this minute as may begin; nothing was written."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -68,7 +74,7 @@ class Change(msgspec.Struct, frozen=True):
     size: int = 0
     """Additional bytes that the deployment serves."""
     phase: int | None = None
-    """The phase in which a new row begins."""
+    """The phase in which the row begins or has begun, as far as that is counted."""
     upto: int | None = None
     """The number of devices that may have begun, including this one; None: no limit."""
     silent_since: str | None = None
@@ -95,10 +101,12 @@ def commit(change: Change, now: datetime) -> None:
     Raises:
         Lost: the row or head has changed meanwhile; nothing was written.
         Withdrawn: the deployment was aborted; nothing was written.
+        Held: the deployment is paused, and this is a new row.
         Full: there is no capacity for a new row.
+        RateReached: as many devices have begun in this minute as may begin.
         Unavailable: other writers won the race too often.
     """
-    step = Step()
+    step, plan = Step(), change.plan
     for _ in range(ATTEMPTS):
         try:
             _collect(change, step, now).commit()
@@ -113,10 +121,15 @@ def commit(change: Change, now: datetime) -> None:
             continue
         if change.downgrade is not None:
             downgrades.note(change.tenant, change.plan.id)
-        if step.completes and not change.plan.on_heads:
+        if step.completes and not plan.on_heads:
             control.forget(change.tenant)
         if change.new_row is not None and not change.after.final:
             count(Metric.ASSIGNMENTS)
+        if change.after is Status.FAILURE and change.delta.finishes and plan.has_stop:
+            # Imported here: only failures in deployments with a stop need it.
+            from chalicelib.deployments.service import stopping
+
+            stopping.check(change.tenant, plan, now)
         return
     raise Unavailable
 
@@ -153,19 +166,28 @@ def _collect(change: Change, step: Step, now: datetime) -> Transaction:
     counters.count(tx, tenant, plan, change.device_id, delta, step)
     if change.upto is not None:
         counters.count_begun(tx, tenant, plan, change.upto, step.loan)
-    if plan.parts and change.before is not None and change.before.final:
+    if delta.begins and not delta.after.final:
+        pacing.count_in_minute(tx, tenant, plan, change.device_id, now)
+    if plan.parts and change.before is not None and change.before.final and not step.reopens:
         deployments.correct(tx, tenant, plan)
     if delta.finishes:
         events.device_finished(tx, tenant, plan, change.device_id, change.after)
-    if step.closes:
-        close(tx, tenant, plan, now, last_counter=True)
-    elif step.completes:
-        deployments.complete_counter(tx, tenant, plan)
+    _complete(tx, change, step, now)
     if change.after is Status.ABORTED:
         _record(tx, change)
     if change.downgrade is not None:
         downgrades.record(tx, tenant, plan, change.downgrade, is_refused=change.after.final)
     return tx
+
+
+def _complete(tx: Transaction, change: Change, step: Step, now: datetime) -> None:
+    """Add what the completion of a counter item means for the deployment."""
+    if step.closes:
+        closing.close(tx, change.tenant, change.plan, now, last_counter=True)
+    elif step.completes:
+        deployments.complete_counter(tx, change.tenant, change.plan)
+    elif step.reopens:
+        deployments.reopen_counter(tx, change.tenant, change.plan)
 
 
 def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
@@ -174,18 +196,13 @@ def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
     Raises:
         Lost: another attempt would fail too.
         Withdrawn: as :class:`Lost`.
+        Held: as :class:`Lost`.
         Full: as :class:`Lost`.
+        RateReached: as :class:`Lost`.
     """
     failed, plan = failure.failed, change.plan
-    if "head" in failed:
-        raise Lost from failure
-    if "room" in failed and not plan.parts:
-        raise Full from failure
-    if "row" in failed:
-        raise Lost from failure
+    _refuse(change, failure)
     counter = failed.get("counter")
-    if counter is not None and counters.is_closed(counter):
-        raise Withdrawn from failure
     is_missing = counters.is_missing(failed)
     if counter is not None:
         # Either this write completes the counter, or it seemed to and another device has changed its status.
@@ -202,11 +219,32 @@ def _next(change: Change, step: Step, failure: ConditionFailed) -> Step:
     if is_missing:
         return _completing(plan, Step(creates=True, completes=completes))
     if counter is not None:
-        return _completing(plan, replace(step, creates=False, completes=completes, closes=False))
+        reopens = change.delta.resumes and counters.is_complete(counter)
+        return _completing(plan, replace(step, creates=False, completes=completes, reopens=reopens, closes=False))
     deployment = failed.get("deployment")
+    if step.reopens:
+        raise Lost from failure
     if deployment is None or "finished" in deployment:
         raise Withdrawn from failure
     return replace(step, closes=deployments.is_almost_complete(plan, deployment))
+
+
+def _refuse(change: Change, failure: ConditionFailed) -> None:
+    """Raise an error if another attempt would fail too; see :func:`_next`."""
+    failed = failure.failed
+    if "head" in failed:
+        raise Lost from failure
+    if "room" in failed and not change.plan.parts:
+        raise Full from failure
+    if "row" in failed:
+        raise Lost from failure
+    counter = failed.get("counter")
+    if counter is not None and counters.is_closed(counter):
+        raise Withdrawn from failure
+    if counter is not None and change.delta.begins and counters.is_held(counter):
+        raise Held from failure
+    if "rate" in failed:
+        raise RateReached from failure
 
 
 def _needs_loan(change: Change, upto: int, failed: Mapping[str, counters.Stored | None]) -> bool:
@@ -232,25 +270,3 @@ def _record(tx: Transaction, change: Change) -> None:
     device = auditlogs.Object(auditlogs.ObjectType.DEVICE, change.device_id)
     text = f"Deployment {change.plan.id}: {change.before or Status.PENDING} -> {change.after}"
     auditlogs.record(tx, change.tenant, auditlogs.Action.ABORT, device, change=text)
-
-
-def close(
-    tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, *, last_counter: bool = False, aborted: bool = False
-) -> None:
-    """Add the end of a deployment to a transaction: it is no longer offered, and its artifact is released.
-
-    The arguments are those of ``tables.deployments.close``.
-    """
-    deployments.close(tx, tenant, plan, now, last_counter=last_counter, aborted=aborted)
-    if not plan.configures:
-        artifacts.let_go(tx, tenant, plan.artifact_name)
-    if not plan.on_heads:
-        control_items.close_deployment(tx, tenant, plan.id)
-    events.closed(tx, tenant, plan, aborted=aborted)
-    tx.then(partial(count, Metric.DEPLOYMENTS_ABORTED if aborted else Metric.DEPLOYMENTS_FINISHED))
-
-
-def close_parts(tenant: TenantId, plan: Plan) -> None:
-    """Close the counters of a large deployment that was aborted, after which no row changes. Can be run again."""
-    counters.close_parts(tenant, plan)
-    deployments.checked(tenant, plan.id)

@@ -10,6 +10,7 @@ from chalicelib.integrations.service import Event, Kind
 
 if TYPE_CHECKING:
     from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.rules.rollout import Pause
     from chalicelib.deployments.rules.statuses import Status
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
@@ -35,6 +36,22 @@ def device_finished(tx: Transaction, tenant: TenantId, plan: Plan, device_id: st
 def closed(tx: Transaction, tenant: TenantId, plan: Plan, *, aborted: bool) -> None:
     """The deployment has finished or was aborted."""
     _tell(tx, tenant, Kind.DEPLOYMENT_ABORTED if aborted else Kind.DEPLOYMENT_FINISHED, _about(plan))
+
+
+def stopped(tx: Transaction, tenant: TenantId, plan: Plan, why: Pause, *, aborted: bool) -> None:
+    """Its failures have paused or aborted the deployment."""
+    more = {"action": "abort" if aborted else "pause", "failures": why.failures, "reports": why.reports}
+    _tell(tx, tenant, Kind.DEPLOYMENT_STOPPED, _about(plan) | {"reason": why.reason} | more)
+
+
+def paused(tx: Transaction, tenant: TenantId, plan: Plan, reason: str) -> None:
+    """A user has paused the deployment."""
+    _tell(tx, tenant, Kind.DEPLOYMENT_PAUSED, _about(plan) | {"reason": reason})
+
+
+def resumed(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
+    """A user has resumed the deployment."""
+    _tell(tx, tenant, Kind.DEPLOYMENT_RESUMED, _about(plan))
 
 
 def _about(plan: Plan) -> dict[str, Any]:

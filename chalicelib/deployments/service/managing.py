@@ -21,11 +21,13 @@ from chalicelib.deployments.service.operators.details import (
     show,
     targets,
 )
+from chalicelib.deployments.service.operators.explaining import explain
 from chalicelib.deployments.service.operators.leaving import abort_device, device_gone, forget_history
 from chalicelib.deployments.service.operators.listing import Named, Wanted, delete_releases, list_deployments
 from chalicelib.deployments.service.operators.reach import is_within
 from chalicelib.deployments.service.operators.reports import export, report, report_table
 from chalicelib.deployments.service.operators.retrying import retry
+from chalicelib.deployments.service.operators.steering import steer
 from chalicelib.deployments.service.operators.upcoming import upcoming
 from chalicelib.deployments.service.schedule.running import tick
 from chalicelib.deployments.tables.deployments import read_totals as totals
@@ -45,6 +47,7 @@ __all__ = [
     "devices",
     "devices_page",
     "erase",
+    "explain",
     "export",
     "failed_for",
     "forget_history",
@@ -59,6 +62,7 @@ __all__ = [
     "report_table",
     "retry",
     "show",
+    "steer",
     "targets",
     "tick",
     "totals",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.deployments.rules import phases
+from chalicelib.deployments.rules import decision, gates
+from chalicelib.deployments.rules.rollout import NEW
 from chalicelib.deployments.service import events
 from chalicelib.deployments.tables import counters
 from chalicelib.observability import logger
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.rules.rollout import Progress
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
 _MINUTE: Final = timedelta(minutes=1)
+_RARELY: Final = timedelta(minutes=15)
 
 
 def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
@@ -29,12 +32,17 @@ def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int
     logger.info("phase opened", extra={"tenant": tenant, "deployment": deployment, "phase": number + 1})
 
 
+def number_open(plan: Plan, progress: Progress, now: datetime) -> int:
+    """The number of phases that are open."""
+    return (decision.open_phase(plan, progress.state, progress.moment(now)) or 0) + 1 if plan.phases else 0
+
+
 def begin(tx: Transaction, tenant: TenantId, plan: Plan, now: datetime) -> tuple[int, datetime | None]:
     """Add what belongs to the moment in which polls begin to see a deployment.
 
     Returns the number of phases that are open, and when the schedule has to check the deployment.
     """
-    opened = phases.opened(plan.phases, now)
+    opened = number_open(plan, NEW, now)
     for number in range(opened):
         phase_opened(tx, tenant, plan.id, number)
     if plan.is_bounded and not plan.parts:
@@ -42,13 +50,31 @@ def begin(tx: Transaction, tenant: TenantId, plan: Plan, now: datetime) -> tuple
     return opened, next_check(plan, now)
 
 
-def next_check(plan: Plan, now: datetime) -> datetime | None:
+def next_check(plan: Plan, now: datetime, progress: Progress = NEW) -> datetime | None:
     """When the schedule has to check a deployment next: when a phase opens.
 
-    Or every minute, if it is large and ends when as many devices as its limit have finished, because none of its parts
-    knows how many devices the others have.
+    Or every minute, if
+
+    - it is large and ends when as many devices as its limit have finished, because none of its parts knows how many
+      devices the others have, or if the parts may not know yet that it is paused;
+    - a phase waits for success in the one before. Once enough devices have succeeded, less often;
+    - failures can stop it and it is large, because not every report of a failure looks at all parts. Otherwise less
+      often, in case a process died between such a report and the stop.
     """
-    times = [phase.start for phase in plan.phases if phase.start > now]
-    if plan.parts and plan.most is not None:
+    times: list[datetime] = []
+    if (plan.parts and plan.most is not None) or progress.settling:
         times.append(now + _MINUTE)
+    if not progress.state.p:
+        starts = (phase.start + progress.state.shift for phase in plan.phases)
+        times += [start for start in starts if start > now]
+        if plan.has_stop:
+            times.append(now + (_MINUTE if plan.parts else _RARELY))
+        if gates.waits_for(plan, progress, now) is not None:
+            times.append(_look_at_gate(plan, progress, now))
     return min(times, default=None)
+
+
+def _look_at_gate(plan: Plan, progress: Progress, now: datetime) -> datetime:
+    if progress.reached is None or plan.rollout is None or plan.rollout.gate is None:
+        return now + _MINUTE
+    return max(now + _MINUTE, min(now + _RARELY, progress.reached + plan.rollout.gate.soak))

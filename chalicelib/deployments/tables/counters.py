@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib.deployments.rules.statistics import NONE, Counts
-from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.rules import gates
+from chalicelib.deployments.rules.statistics import NONE, Counts, PhaseResults
+from chalicelib.deployments.rules.statuses import WITHDRAWN, Status
 from chalicelib.deployments.tables import records
 from chalicelib.deployments.tables.items import (
     NEVER,
@@ -33,7 +34,7 @@ from chalicelib.storage.writes import Check, Update
 from chalicelib.storage.writes import number as typed_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.deployments.tables.records import CounterRecord
@@ -106,8 +107,20 @@ def _sum(items: list[CounterRecord]) -> Counts:
         rows=sum(item.rows for item in items),
         by_status=dict(zip(_STATUSES, numbers, strict=True)),
         total_size=sum(item.total_size for item in items),
-        phases=tuple(map(sum, zip(*(item.phases for item in items if item.phases), strict=True))),
+        phases=_by_phase(item.phases for item in items),
+        results=tuple(
+            map(
+                PhaseResults,
+                _by_phase(item.succeeded for item in items),
+                _by_phase(item.failed for item in items),
+                _by_phase(item.left for item in items),
+            )
+        ),
     )
+
+
+def _by_phase(numbers: Iterable[list[int] | None]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(*filter(None, numbers), strict=True)))
 
 
 _STATUSES = tuple(Status)
@@ -139,8 +152,16 @@ def create(tx: Transaction, tenant: TenantId, plan: Plan, last: Sequence[int]) -
     for number, each in enumerate(last):
         item = counter_ref(tenant, plan, number)
         item.last = each
-        item.phases = [0] * len(plan.phases) or None
+        begin_phases(item, plan)
         tx.put(item, label="counter")
+
+
+def begin_phases(item: CounterItem, plan: Plan) -> None:
+    """Set the numbers of each phase to 0."""
+    item.phases = [0] * len(plan.phases) or None
+    if plan.counts_results:
+        for name in gates.RESULTS:
+            setattr(item, name, [0] * len(plan.phases))
 
 
 def create_room(tx: Transaction, tenant: TenantId, deployment: str) -> None:
@@ -159,14 +180,36 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """Additional bytes that the deployment serves."""
     phase: int | None
-    """The phase in which the row begins."""
+    """The phase in which the row begins or has begun."""
     upto: int | None
     """The number of devices that may have begun, including this one; None: no limit."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether a device begins, which it may not while the deployment is paused."""
+        return self.is_new and self.after not in WITHDRAWN
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the row had a final status, and the device has resumed it."""
+        return self.before is not None and self.before.final and not self.after.final
 
     @property
     def finishes(self) -> bool:
         """Whether the change makes the status final."""
         return self.after.final and not (self.before is not None and self.before.final)
+
+    def of_phase(self, plan: Plan) -> Iterator[tuple[str, int, int]]:
+        """The numbers of its phase that change: the attribute, the phase, and what is added."""
+        if self.phase is None or not plan.phases:
+            return
+        if self.is_new:
+            yield "phases", self.phase, 1
+        before, after = gates.result_of(self.before), gates.result_of(self.after)
+        if plan.counts_results and before != after:
+            for name, amount in ((before, -1), (after, 1)):
+                if name is not None:
+                    yield name, self.phase, amount
 
     def numbers(self) -> dict[str, int]:
         """The attributes that change, with what is added."""
@@ -189,6 +232,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the change is the last one of its counter item."""
     closes: bool = False
     """Whether that is the last counter item, so the deployment ends."""
+    reopens: bool = False
+    """Whether its counter item was complete, and is not any more."""
     creates: bool = False
     """Whether it creates the counter item of its part."""
     loan: Loan | None = None
@@ -211,14 +256,26 @@ def count(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, delta: 
         update.add(name, amount)
     if step.completes:
         update.set("complete", {"BOOL": True})
-    if delta.phase is not None:
-        update.add_at("phases", delta.phase, 1)
+    elif step.reopens:
+        update.remove("complete")
+    for name, phase, amount in delta.of_phase(plan):
+        update.add_at(name, phase, amount)
     begun = _begun(plan, delta, step)
     if begun:
         update.add("begun", begun)
     # Even if nothing is counted: a closed counter prevents changes after an abort.
     write: Write = update if update.changes_something else Check(table(), *key)
+    _require(write, plan, number, delta, step)
+    tx.write(write, label="counter")
+
+
+def _require(write: Write, plan: Plan, number: int, delta: Delta, step: Step) -> None:
+    """Add the conditions of a change to the write of its counter item."""
     write.require("attribute_not_exists(#closed)")
+    if delta.begins:
+        write.require("attribute_not_exists(#held)")
+    if delta.resumes:
+        write.require("attribute_exists(#complete)" if step.reopens else "attribute_not_exists(#complete)")
     if step.completes:
         write.require("attribute_not_exists(#complete) AND #done = #last")
     elif delta.finishes:
@@ -227,7 +284,6 @@ def count(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, delta: 
         write.require("attribute_exists(#pk)")
         if delta.upto is not None and step.loan is None:
             write.require("#begun < :share", share=typed_number(plan.share(number, delta.upto)))
-    tx.write(write, label="counter")
 
 
 def _begun(plan: Plan, delta: Delta, step: Step) -> int:
@@ -245,10 +301,9 @@ def _first(tenant: TenantId, plan: Plan, number: int, delta: Delta, step: Step) 
     item.last = last_of_part(plan, number)
     for name, amount in delta.numbers().items():
         setattr(item, name, amount)
-    phases = [0] * len(plan.phases)
-    if delta.phase is not None:
-        phases[delta.phase] = 1
-    item.phases = phases or None
+    begin_phases(item, plan)
+    for name, phase, amount in delta.of_phase(plan):
+        getattr(item, name)[phase] = amount
     item.complete = step.completes or None
     if delta.upto is not None:
         item.begun = 1 - (step.loan.number if step.loan is not None else 0)
@@ -277,7 +332,7 @@ def count_begun(tx: Transaction, tenant: TenantId, plan: Plan, upto: int, loan: 
         donor = counter_ref(tenant, plan, loan.donor)
         if loan.creates:
             donor.last, donor.begun = last_of_part(plan, loan.donor), loan.number
-            donor.phases = [0] * len(plan.phases) or None
+            begin_phases(donor, plan)
             tx.put(donor, CounterItem.pk.does_not_exist(), label="room")
             return
         unused = CounterItem.begun <= plan.share(loan.donor, upto) - loan.number
@@ -294,6 +349,11 @@ def is_closed(stored: Stored) -> bool:
     return "closed" in stored
 
 
+def is_held(stored: Stored) -> bool:
+    """Whether a stored counter item that failed a condition belongs to a paused deployment."""
+    return "held" in stored
+
+
 def is_full(plan: Plan, device_id: str, upto: int, stored: Stored) -> bool:
     """Whether the stored counter item of the device's part, which failed a condition, has no capacity left."""
     return int(stored["begun"]["N"]) >= plan.share(number_of(plan, device_id), upto)
@@ -302,6 +362,11 @@ def is_full(plan: Plan, device_id: str, upto: int, stored: Stored) -> bool:
 def has_share(plan: Plan, device_id: str, upto: int) -> bool:
     """Whether a device may begin in its part, of which no device has begun yet."""
     return plan.share(number_of(plan, device_id), upto) > 0
+
+
+def is_complete(stored: Stored) -> bool:
+    """Whether all devices of a stored counter item that failed a condition have a final status."""
+    return "complete" in stored
 
 
 def is_last(stored: Stored) -> bool:

@@ -9,9 +9,11 @@ import msgspec
 
 from chalicelib.deployments.rules.deployment import CONFIGURATION, Deployment, Plan, Preparing
 from chalicelib.deployments.rules.phases import Phase
+from chalicelib.deployments.rules.rollout import NEW, Progress
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.tables import records
+from chalicelib.deployments.shapes.rollout import Rollout
+from chalicelib.deployments.tables import progress, records
 from chalicelib.deployments.tables.items import (
     ActiveItem,
     ConfigurationItem,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
-_COMPUTED = {"id", "phases", "has_map"}
+_COMPUTED = {"id", "phases", "has_map", "rollout"}
 """The fields of a plan that are not just the attribute of the same name."""
 _PLAIN = [field for field in Plan.__struct_fields__ if field not in _COMPUTED]
 _plain_of = attrgetter(*_PLAIN)
@@ -59,8 +61,9 @@ def of_item(item: DeploymentItem | DeploymentRecord) -> Deployment:
     stored = {name: value for name, value in zip(_PLAIN, _plain_of(item), strict=True) if value is not None}
     phases = msgspec.convert(item.phases or [], tuple[Phase, ...])
     has_map = item.control_map is not None
+    rollout = None if item.rollout is None else msgspec.convert(item.rollout, Rollout)
     return Deployment(
-        plan=Plan(id=deployment_of(item.pk), phases=phases, has_map=has_map, **stored),
+        plan=Plan(id=deployment_of(item.pk), phases=phases, has_map=has_map, rollout=rollout, **stored),
         finished=item.finished,
         aborted=bool(item.aborted),
         opened=item.opened,
@@ -69,6 +72,7 @@ def of_item(item: DeploymentItem | DeploymentRecord) -> Deployment:
         sums=None if item.sums is None else msgspec.convert(item.sums, Counts),
         retried_by=tuple(item.retried_by or ()),
         corrections=item.corrections or 0,
+        progress=NEW if item.progress is None else msgspec.convert(item.progress, Progress, str_keys=True),
         due=item.due_sk,
     )
 
@@ -183,7 +187,7 @@ def create(tx: Transaction, tenant: TenantId, new: Deployment, *, complete: int,
     item = deployment_ref(tenant, plan.id)
     for name in _PLAIN:
         setattr(item, name, getattr(plan, name))
-    item.phases = plan.phases or None
+    item.phases, item.rollout = plan.phases or None, plan.rollout
     item.opened, item.control_map, item.complete = new.opened, new.control_map, complete
     item.preparing = new.preparing
     if due_at is not None:
@@ -247,6 +251,8 @@ def open_prepared(
     ]
     if plan.phases:
         actions.append(DeploymentItem.phases.set(plan.phases))
+    if plan.rollout is not None:
+        actions.append(DeploymentItem.rollout.set(plan.rollout))
     tx.update(deployment_ref(tenant, plan.id), actions, _is_preparing(), label="deployment")
 
 
@@ -282,13 +288,26 @@ def complete_counter(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
     )
 
 
+def reopen_counter(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
+    """Count a counter item that is not complete any more; fails with label ``deployment`` after the end."""
+    is_open = DeploymentItem.finished.does_not_exist()
+    tx.update(deployment_ref(tenant, plan.id), [DeploymentItem.complete.add(-1)], is_open, label="deployment")
+
+
 def is_almost_complete(plan: Plan, stored: Mapping[str, Any]) -> bool:
     """Whether all counter items but one are complete in a stored deployment that failed a condition."""
     return bool(int(stored["complete"]["N"]) >= plan.shards - 1)
 
 
 def close(
-    tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, *, last_counter: bool = False, aborted: bool = False
+    tx: Transaction,
+    tenant: TenantId,
+    plan: Plan,
+    now: datetime,
+    *,
+    last_counter: bool = False,
+    aborted: bool = False,
+    stopped: Progress | None = None,
 ) -> None:
     """End a deployment; fails with label ``deployment`` if it has ended or does not exist.
 
@@ -300,6 +319,7 @@ def close(
         last_counter: whether this completes its last counter item.
         aborted: whether it is aborted. The counters of a large deployment must then be closed by
             ``counters.close_parts``, which the schedule does if the caller does not.
+        stopped: its progress, which says why, if its failures aborted it.
     """
     condition = DeploymentItem.finished.does_not_exist() & DeploymentItem.pk.exists()
     closes_parts = aborted and plan.parts
@@ -313,6 +333,8 @@ def close(
         actions.append(DeploymentItem.complete.add(1))
     if aborted:
         actions.append(DeploymentItem.aborted.set(True))
+    if stopped is not None:
+        actions += progress.written(stopped)
     tx.update(deployment_ref(tenant, plan.id), actions, condition, label="deployment")
     tx.update(counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
     tx.delete(active_ref(tenant, plan.lock), label="lock")
@@ -344,22 +366,6 @@ def change_map(tx: Transaction, tenant: TenantId, deployment: str, control_map: 
     """Replace the update control map."""
     actions = [DeploymentItem.control_map.set(control_map)]
     tx.update(deployment_ref(tenant, deployment), actions, DeploymentItem.pk.exists(), label="deployment")
-
-
-def record_opened(tx: Transaction, tenant: TenantId, seen: Deployment, opened: int, due_at: datetime | None) -> None:
-    """Record the number of open phases, and when the schedule has to check the deployment again.
-
-    Fails with label ``due`` if another run of the schedule was faster, or the deployment has ended.
-    """
-    actions: list[Action] = [DeploymentItem.opened.set(opened)]
-    actions += due.never() if due_at is None else due.at(seen.id, due_at)
-    tx.update(deployment_ref(tenant, seen.id), actions, DeploymentItem.due_sk == seen.due, label="due")
-
-
-def check_again(tenant: TenantId, seen: Deployment, due_at: datetime | None) -> None:
-    """Set when the schedule has to check the deployment again (None: never), unless that has changed meanwhile."""
-    actions = due.never() if due_at is None else due.at(seen.id, due_at)
-    deployment_ref(tenant, seen.id).update_if(actions, DeploymentItem.due_sk == seen.due)
 
 
 def checked(tenant: TenantId, deployment: str) -> None:

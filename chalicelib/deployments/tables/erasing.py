@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib import limits
 from chalicelib.deployments.tables import summaries
 from chalicelib.deployments.tables.items import (
     CountsItem,
@@ -11,6 +12,7 @@ from chalicelib.deployments.tables.items import (
     DeploymentsItem,
     active_ref,
     deployment_of,
+    minute_key,
     part_pk,
     tenant_history,
 )
@@ -26,6 +28,9 @@ def erase(tenant: TenantId) -> int:
     for item in DeploymentItem.history.query(tenant_history(tenant)):
         reserved = active_ref(tenant, item.lock)
         count += erasing.rows(DeploymentsItem, [(reserved.pk, reserved.sk)])
+        for share in range(limits.ROLLOUT_RATE_ITEMS if item.rollout is not None else 0):
+            rate, _ = minute_key(tenant, deployment_of(item.pk), 0, share)
+            count += erasing.partition(DeploymentsItem, rate)
         for part in range(item.parts or 0):
             count += erasing.partition(DeploymentsItem, part_pk(tenant, deployment_of(item.pk), part))
         count += erasing.partition(DeploymentsItem, item.pk, last="DEPLOYMENT")

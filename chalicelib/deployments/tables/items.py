@@ -99,6 +99,12 @@ class DeploymentItem(Indexed):
     """A list of ``rules.phases.Phase``."""
     opened = IntegerAttribute(default=0)
     control_map = BlobAttribute(null=True)
+    rollout = BlobAttribute(null=True)
+    """``shapes.Rollout``."""
+    progress = BlobAttribute(null=True)
+    """``rules.rollout.Progress``."""
+    revision = IntegerAttribute(null=True)
+    """The ``revision`` of ``progress``; absent: 0."""
     preparing = BlobAttribute(null=True)
     """``rules.deployment.Preparing`` while the targets of a large deployment are being listed."""
     sums = BlobAttribute(null=True)
@@ -146,11 +152,21 @@ class CounterItem(DeploymentsItem):
     total_size = IntegerAttribute(default=0)
     phases: ListAttribute[Any] = ListAttribute(of=IntegerAttribute, null=True)
     """Rows that began in each phase."""
+    succeeded: ListAttribute[Any] = ListAttribute(of=IntegerAttribute, null=True)
+    """Rows of each phase that succeeded; this and the next two only in deployments with a rollout."""
+    failed: ListAttribute[Any] = ListAttribute(of=IntegerAttribute, null=True)
+    """Rows of each phase that failed."""
+    left: ListAttribute[Any] = ListAttribute(of=IntegerAttribute, null=True)
+    """Rows of each phase that ended without trying the update."""
     begun = IntegerAttribute(default=0)
     """Only in a part of a large deployment: rows that began while the number of devices was limited, and capacity that
     was lent to other parts, without that which was borrowed from them."""
     closed = BooleanAttribute(null=True)
     """Set by an abort: no row may change any more."""
+    held = BooleanAttribute(null=True)
+    """Set while the deployment is paused: no row may begin."""
+    revision = IntegerAttribute(null=True)
+    """Only in a part of a large deployment: the revision of the progress for which ``held`` was set or removed."""
     complete = BooleanAttribute(null=True)
     """Set by the report that first made ``done`` exceed ``last``."""
     n_aborted = IntegerAttribute(default=0)
@@ -172,6 +188,13 @@ class RoomItem(DeploymentsItem):
     """Limits the number of devices in a deployment: ``begun`` counts those that the limit covers."""
 
     begun = IntegerAttribute(default=0)
+
+
+class MinuteItem(DeploymentsItem):
+    """Devices that have begun in one minute, in a deployment that limits their number; expires."""
+
+    begun = IntegerAttribute(default=0)
+    expires_at = IntegerAttribute()
 
 
 class RowItem(Indexed):
@@ -277,6 +300,11 @@ def counter_ref(tenant: TenantId, plan: Plan, number: int) -> CounterItem:
 def room_ref(tenant: TenantId, deployment: str) -> RoomItem:
     """The item with the limit of a deployment, as the key of an update."""
     return RoomItem(deployment_pk(tenant, deployment), "ROOM")
+
+
+def minute_key(tenant: TenantId, deployment: str, minute: int, share: int) -> tuple[str, str]:
+    """The key of a ``MinuteItem``. ``minute``: since 1970; ``share``: which of several items for that minute."""
+    return keys.partition(tenant, "P", deployment, "RATE", str(share)), keys.number(minute)
 
 
 def row_ref(tenant: TenantId, plan: Plan, device_id: str) -> RowItem:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib import settings
+from chalicelib import settings, times
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import BadRequest, Forbidden, NotFound, PreconditionFailed
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def read(tenant: TenantId) -> tuple[dict[str, int], str]:
+def read(tenant: TenantId) -> tuple[dict[str, int | str], str]:
     """All settings, including those with their default, and their version."""
     found = control.get(tenant, fresh=True).settings
     return msgspec.structs.asdict(found), _version(found)
@@ -87,9 +87,12 @@ def parsed(document: dict[str, Any]) -> TenantSettings:
         raise BadRequest(f"setting {unknown[0][:64]} does not exist; there are {', '.join(sorted(known))}")
     try:
         # Null counts as absent, as in every body (``http.content``).
-        return msgspec.convert({name: value for name, value in document.items() if value is not None}, TenantSettings)
+        wanted = msgspec.convert({name: value for name, value in document.items() if value is not None}, TenantSettings)
     except msgspec.ValidationError as error:
         raise BadRequest(str(error)) from error
+    if not times.is_zone(wanted.time_zone):
+        raise BadRequest(f"time_zone: {wanted.time_zone} is not a time zone; use an IANA name such as Europe/Oslo")
+    return wanted
 
 
 def _replace(tenant: TenantId, before: TenantSettings, after: TenantSettings) -> None:

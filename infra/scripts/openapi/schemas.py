@@ -207,5 +207,5 @@ _SIMPLE: dict[type, Callable[[Any], Schema]] = {
     NoneType: lambda _: {"type": "null"},
     RawType: lambda _: {},
     StrType: lambda info: _bounded(info, "Length", {"type": "string"}),
-    TimeDeltaType: lambda _: {"type": "string", "format": "duration"},
+    TimeDeltaType: lambda _: {"type": "string", "format": "duration", "examples": ["PT1H"]},
 }

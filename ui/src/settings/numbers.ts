@@ -2,7 +2,7 @@
 import type { Shape } from "../api/calls";
 
 export type Numbers = Shape<"Numbers">;
-export type Settings = Record<string, number>;
+export type Settings = Record<string, number | string>;
 
 /** `unit`: how many of the API's units are one of the form's. `max` in the API's. */
 export const FIELDS = [
@@ -12,7 +12,7 @@ export const FIELDS = [
 ] as const;
 
 export function toText(settings: Settings): Record<string, string> {
-  return Object.fromEntries(FIELDS.map(({ id, unit }) => [id, String((settings[id] ?? 0) / unit)]));
+  return Object.fromEntries(FIELDS.map(({ id, unit }) => [id, String(Number(settings[id] ?? 0) / unit)]));
 }
 
 /** The numbers, and what is wrong by field. Hours may have a fraction; the API gets whole seconds. */

@@ -98,7 +98,7 @@ def _report_current(tenant: TenantId, head: Head, current: Current, status: Stat
     edit = _edit(tenant, status, substate, now)
     if again:
         edit = replace(edit, attempts=current.n + 1)
-    _commit(tenant, plan, before, status, edit, head_change, now)
+    _commit(tenant, plan, before, status, edit, head_change, now, phase=current.p)
 
 
 def _moved(current: Current, status: Status, *, again: bool) -> Current:
@@ -140,7 +140,7 @@ def _report_other(tenant: TenantId, head: Head, deployment: str, status: Status,
     if substate is None and silence.is_timeout(row.substate):
         edit = replace(edit, forget_substate=True)  # it was not silent for good
     # The head is written even if it is unchanged: if this row were resumed meanwhile, both would disagree for ever.
-    _commit(tenant, plan, before, status, edit, heads.changed(head, current=current), now)
+    _commit(tenant, plan, before, status, edit, heads.changed(head, current=current), now, phase=row.phase)
 
 
 def _edit(tenant: TenantId, status: Status, substate: str | None, now: datetime) -> Edit:
@@ -154,10 +154,18 @@ def _edit(tenant: TenantId, status: Status, substate: str | None, now: datetime)
 
 
 def _commit(
-    tenant: TenantId, plan: Plan, before: Status, after: Status, edit: Edit, head_change: HeadChange, now: datetime
+    tenant: TenantId,
+    plan: Plan,
+    before: Status,
+    after: Status,
+    edit: Edit,
+    head_change: HeadChange,
+    now: datetime,
+    *,
+    phase: int | None,
 ) -> None:
     device_id = head_change.head.device_id
-    changes.commit(Change(tenant, plan, device_id, before, after, edit=edit, head=head_change), now)
+    changes.commit(Change(tenant, plan, device_id, before, after, edit=edit, head=head_change, phase=phase), now)
     count(_COUNTED.get(after, Metric.REPORTS_PROGRESS))
 
 

@@ -11,31 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from chalicelib import clock
+from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
-from chalicelib.deployments.rules import decision, polling, selection
-from chalicelib.deployments.rules.decision import Resumption
+from chalicelib.deployments.rules import decision, polling, selection, windows
+from chalicelib.deployments.rules import rollout as rollouts
+from chalicelib.deployments.rules.decision import Outcome, Resumption
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import beginning, capacity, changes, downgrades, plans
+from chalicelib.deployments.service import beginning, capacity, changes, downgrades, plans, zones
 from chalicelib.deployments.service.beginning import Start
-from chalicelib.deployments.service.changes import ATTEMPTS, Full, Lost, Withdrawn
+from chalicelib.deployments.service.changes import ATTEMPTS, Full, Held, Lost, RateReached, Withdrawn
 from chalicelib.deployments.service.devices import configuring
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
-from chalicelib.deployments.tables import deployments, heads
-from chalicelib.errors import Conflict, NotFound, Unauthorized, Unavailable
+from chalicelib.deployments.tables import deployments, heads, pacing
+from chalicelib.errors import Conflict, NotFound, TooManyRequests, Unauthorized, Unavailable
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chalicelib.artifacts.service import Candidate
-    from chalicelib.deployments.rules.decision import Choice
+    from chalicelib.deployments.rules.decision import Decision
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.deployments.rules.polling import Waiting
+    from chalicelib.deployments.rules.rollout import State
     from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
@@ -97,6 +99,10 @@ class _Poll:
         self.now = clock.now()
         self.verdicts = Verdicts(tenant, head)
         self.withdrawn: set[str] = set()
+        self.states: dict[str, State] = {}
+        """States of rollouts that are newer than the control item, or not in it."""
+        self.closed: Plan | None = None
+        """The first deployment for which the device waits because no window is open."""
 
     def run(self) -> Instructions | None:
         current = heads.current_of(self.head)
@@ -109,17 +115,48 @@ class _Poll:
             raise Lost
         possible = plans.possible_for(self.tenant, self.head, self.control.open, self.verdicts)
         waiting = polling.waiting(self.head.decided, heads.queue_of(self.head), possible)
-        while (choice := decision.choose(waiting, self, self.now)) is not None:
+        while (choice := self._next(waiting)) is not None:
+            plan = choice.plan
             try:
                 return self._assign(choice)
             except Withdrawn:
                 control.forget(self.tenant)
-                self.withdrawn.add(choice.plan.id)
+                self.withdrawn.add(plan.id)
+            except Held:
+                control.forget(self.tenant)
+                self.states[plan.id] = replace(self.state(plan), p=True)
             except Full:
-                upto = choice.plan.capacity(choice.phase)
-                capacity.note_full(self.tenant, choice.plan.id, upto)
+                capacity.note_full(self.tenant, plan.id, plan.capacity(choice.phase))
+            except RateReached:
+                capacity.note_rate(self.tenant, plan.id, *self._share_of_minute(plan))
         self.verdicts.keep(self.control.open)
+        if self.closed is not None:
+            self._ask_to_return(self.closed)
         return None
+
+    def _next(self, waiting: Sequence[Waiting]) -> Decision | None:
+        """The deployment that the device gets."""
+        self.closed = None
+        for each in decision.decide(waiting, self, self.now):
+            if each.outcome is Outcome.ASSIGN:
+                return each
+            if each.outcome is Outcome.WINDOW_CLOSED and self.closed is None:
+                self.closed = each.plan
+        return None
+
+    def _ask_to_return(self, plan: Plan) -> None:
+        """Tell the device when the window of a deployment opens, if the deployment wants that.
+
+        Raises:
+            TooManyRequests: it does.
+        """
+        rollout = plan.rollout
+        if rollout is None or not rollout.retry_after:
+            return
+        opens = windows.next_start(rollout.windows, decision.zone_of(rollout, self), self.now)
+        if opens is not None:
+            seconds = (opens - self.now + rollouts.delay(plan.id, self.device_id, rollout.jitter)).total_seconds()
+            raise TooManyRequests("", retry_after=max(1, min(int(seconds), limits.RETRY_AFTER)))
 
     # --- facts of the decision (``rules.decision.Facts``)
 
@@ -130,6 +167,7 @@ class _Poll:
             return plans.get(self.tenant, waiting.deployment)
         stored = deployments.find(self.tenant, waiting.deployment)
         if stored is not None and stored.is_open:
+            self.states[stored.id] = stored.progress.state
             return plans.keep(self.tenant, stored)
         queue = [each for each in heads.queue_of(self.head) if each[1] != waiting.deployment]
         changes.commit_head(heads.changed(self.head, current=None, queue=queue))
@@ -146,6 +184,19 @@ class _Poll:
 
     def is_full(self, plan: Plan, upto: int | None) -> bool:
         return capacity.is_full(self.tenant, plan.id, upto)
+
+    def state(self, plan: Plan) -> State:
+        found = self.states.get(plan.id)
+        return found if found is not None else rollouts.decode(self.control.states.get(plan.id))
+
+    def zone(self, attribute: str) -> str | None:
+        return zones.of_device(self.tenant, self.head, attribute)
+
+    def is_rate_reached(self, plan: Plan) -> bool:
+        return capacity.is_rate_reached(self.tenant, plan.id, *self._share_of_minute(plan))
+
+    def _share_of_minute(self, plan: Plan) -> tuple[int, int]:
+        return pacing.share_of_minute(plan, self.device_id), pacing.minute_of(self.now)
 
     def _dynamic_ones(self) -> Iterator[Plan]:
         known = max(self.head.decided, self.verdicts.upto)
@@ -196,7 +247,7 @@ class _Poll:
 
     # --- a new row
 
-    def _assign(self, choice: Choice) -> Instructions | None:
+    def _assign(self, choice: Decision) -> Instructions | None:
         plan = choice.plan
         artifact = self._choose(plan)
         status = decision.first_status(plan, self.provides, has_artifact=artifact is not None)
@@ -219,6 +270,7 @@ class _Poll:
             r=polling.request_hash(self.provides),
             h=plan.on_heads,
             c=plan.configures,
+            p=choice.phase if plan.counts_results else None,
         )
         stored = None if plan.configures else artifact.id
         start = Start(status, choice.phase, current, stored, artifact.size, device_type, downgrade)

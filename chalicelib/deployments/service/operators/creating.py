@@ -12,30 +12,32 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib import clock, limits
+from chalicelib import clock, limits, times
 from chalicelib.artifacts import service as artifacts
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.deployments.rules import control_maps, phases
+from chalicelib.deployments.rules import control_maps, phases, rollout
 from chalicelib.deployments.rules.deployment import Plan, Preparing, Retried
 from chalicelib.deployments.rules.targets import Targets
-from chalicelib.deployments.service import changes, plans
+from chalicelib.deployments.service import closing, plans, rollouts
 from chalicelib.deployments.service.auditing import audited
 from chalicelib.deployments.service.operators import drafts
 from chalicelib.deployments.service.operators.drafts import Draft
 from chalicelib.deployments.service.operators.reach import require_reach
-from chalicelib.deployments.tables import counters, deployments
+from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.features import Feature
-from chalicelib.fleet import control, counts, membership
+from chalicelib.fleet import control, counts, membership, schema
 from chalicelib.fleet.head import ACCEPTED
 from chalicelib.inventory import service as inventory
 from chalicelib.storage.transactions import Transaction, retried
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from chalicelib.deployments.rules.phases import Phase
-    from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewRollout
+    from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewSoftwareDeployment
+    from chalicelib.deployments.shapes.rollout import Rollout
     from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
@@ -185,7 +187,7 @@ def fixed(
 
 
 def _draft(
-    tenant: TenantId, wanted: NewRollout, targets: Targets, *, targeted: int, chosen: list[Any], **more: Any
+    tenant: TenantId, wanted: NewSoftwareDeployment, targets: Targets, *, targeted: int, chosen: list[Any], **more: Any
 ) -> Draft:
     """The common parts of all software deployments.
 
@@ -203,6 +205,7 @@ def _draft(
     if wanted.retries:
         control.require(tenant, Feature.RETRIES)
     now, deployment = clock.now(), str(uuid.uuid4())
+    planned = _phases(tenant, wanted, targeted, now)
     plan = Plan(
         id=deployment,
         name=wanted.name,
@@ -210,22 +213,33 @@ def _draft(
         force=wanted.force_installation,
         retries=wanted.retries,
         created=now,
-        phases=_phases(tenant, wanted, targeted, now),
+        phases=planned,
         artifacts=[candidate.id for candidate in candidates],
+        rollout=_rollout(tenant, wanted, planned),
         lock=hashed([wanted.name, wanted.artifact_name, wanted.force_installation, *chosen]),
         **more,
     )
     return Draft(plan, targets, _control_map(tenant, wanted, deployment))
 
 
-def _phases(tenant: TenantId, wanted: NewRollout, targeted: int, now: datetime) -> tuple[Phase, ...]:
+def _phases(tenant: TenantId, wanted: NewSoftwareDeployment, targeted: int, now: datetime) -> tuple[Phase, ...]:
     # A single phase only gives a start time, for which the plan need not include phases.
     if wanted.uniform_phases is not None or len(wanted.phases or ()) > 1:
         control.require(tenant, Feature.PHASES)
-    return phases.of_request(wanted.phases, wanted.uniform_phases, targeted, now)
+    has_gate = wanted.rollout is not None and wanted.rollout.gate is not None
+    return phases.of_request(wanted.phases, wanted.uniform_phases, targeted, now, has_gate=has_gate)
 
 
-def _control_map(tenant: TenantId, wanted: NewRollout, deployment: str) -> dict[str, Any] | None:
+def _rollout(tenant: TenantId, wanted: NewSoftwareDeployment, planned: Sequence[Phase]) -> Rollout | None:
+    if wanted.rollout is None:
+        return None
+    schema.require(rollouts.VERSION)
+    zone = wanted.rollout.time_zone or control.get(tenant).settings.time_zone
+    is_zone = not wanted.rollout.windows or times.is_zone(zone)
+    return rollout.read(wanted.rollout, planned, zone=zone, is_zone=is_zone)
+
+
+def _control_map(tenant: TenantId, wanted: NewSoftwareDeployment, deployment: str) -> dict[str, Any] | None:
     if wanted.update_control_map is None:
         return None
     control.require(tenant, Feature.UPDATE_CONTROL)
@@ -267,18 +281,16 @@ def abort(tenant: TenantId, deployment: str) -> None:
     """
     stored = deployments.find(tenant, deployment)
     if stored is not None and stored.aborted and stored.due is not None:
-        changes.close_parts(tenant, stored.plan)
+        closing.close_parts(tenant, stored.plan)
     if stored is None or not stored.is_open:
         raise Unprocessable("Deployment already finished")
     plan = plans.keep(tenant, stored)
     tx = Transaction()
-    changes.close(tx, tenant, plan, clock.now(), aborted=True)
-    if not plan.parts:
-        counters.close(tx, tenant, plan)
+    closing.close(tx, tenant, plan, clock.now(), aborted=True)
     auditlogs.record(tx, tenant, auditlogs.Action.ABORT, audited(plan))
     tx.commit()
     if not plan.on_heads:
         control.forget(tenant)
     if plan.parts:
         # If this process dies before it has closed all of them, another abort or the schedule does it.
-        changes.close_parts(tenant, plan)
+        closing.close_parts(tenant, plan)

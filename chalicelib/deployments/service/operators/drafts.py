@@ -50,10 +50,12 @@ class Draft(msgspec.Struct, frozen=True):
     def fits_heads(self) -> bool:
         """Whether it can wait on its targets' heads: for a few devices that may have it at once.
 
-        A deployment that begins later stays in the control item, whose cached copy answers polls until then.
+        A deployment that begins later, or has a rollout, stays in the control item, whose cached copy answers polls
+        until then.
         """
         planned = self.plan.phases
         at_once = not planned or (len(planned) == 1 and planned[0].start <= self.plan.created)
+        at_once &= self.plan.rollout is None
         fixed = not self.plan.dynamic and self.preparing is None
         return at_once and fixed and len(self.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
 

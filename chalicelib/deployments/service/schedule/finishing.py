@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.deployments.rules.statistics import NONE
-from chalicelib.deployments.service import changes
+from chalicelib.deployments.service import closing
 from chalicelib.deployments.tables import counters
 from chalicelib.fleet import control
 from chalicelib.storage.transactions import Transaction
@@ -23,7 +23,7 @@ def finish(tenant: TenantId, deployment: Deployment, now: datetime) -> bool:
     if not plan.parts or plan.most is None or counters.read(tenant, [plan]).get(plan.id, NONE).ended < plan.most:
         return False
     tx = Transaction()
-    changes.close(tx, tenant, plan, now)
+    closing.close(tx, tenant, plan, now)
     tx.commit()
     control.forget(tenant)
     return True

@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.deployments.rules import phases
+from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.deployment import Deployment
-from chalicelib.deployments.service import changes, opening, plans, preparing
+from chalicelib.deployments.rules.statistics import NONE
+from chalicelib.deployments.service import closing, opening, plans, preparing, rollouts, stopping
 from chalicelib.deployments.service.schedule import finishing, timeouts
-from chalicelib.deployments.tables import deployments, due_items, rows
+from chalicelib.deployments.tables import counters, due_items, progress, rows
 from chalicelib.observability import logger
 from chalicelib.storage.transactions import ConditionFailed, Transaction
 
@@ -45,18 +46,33 @@ def _work_off(each: Due, now: datetime) -> None:
     if not isinstance(each.found, Deployment):
         timeouts.end(each.tenant, each.found, now)
     elif each.found.aborted:
-        changes.close_parts(each.tenant, each.found.plan)
+        closing.close_parts(each.tenant, each.found.plan)
     elif each.found.preparing is not None:
         preparing.send(each.tenant, each.found.id)
-        deployments.check_again(each.tenant, each.found, now + preparing.AGAIN)
+        progress.check_again(each.tenant, each.found, now + preparing.AGAIN)
     elif not finishing.finish(each.tenant, each.found, now):
-        _open_phases(each.tenant, each.found, now)
+        _advance(each.tenant, each.found, now)
 
 
-def _open_phases(tenant: TenantId, deployment: Deployment, now: datetime) -> None:
-    opened = phases.opened(deployment.plan.phases, now)
+def _advance(tenant: TenantId, deployment: Deployment, now: datetime) -> None:
+    plan, before = deployment.plan, deployment.progress
+    if before.settling:
+        rollouts.settle(tenant, deployment, now)
+        return
+    after = before
+    if not before.state.p and (plan.has_stop or gates.waits_for(plan, before, now) is not None):
+        counts = counters.read(tenant, [plan]).get(plan.id, NONE)
+        if stopping.judge(tenant, plan, counts, now):
+            return
+        after = gates.advanced(plan, before, counts, now)
     tx = Transaction()
-    deployments.record_opened(tx, tenant, deployment, opened, opening.next_check(deployment.plan, now))
+    if after != before:
+        after = rollouts.change(tx, tenant, deployment, after, now)
+        tx.commit()
+        rollouts.changed(tenant, deployment, after, now)
+        return
+    opened = opening.number_open(plan, before, now)
+    progress.record_opened(tx, tenant, deployment, opened, opening.next_check(plan, now, before))
     for number in range(deployment.opened, opened):
         opening.phase_opened(tx, tenant, deployment.id, number)
     tx.commit()
@@ -64,7 +80,7 @@ def _open_phases(tenant: TenantId, deployment: Deployment, now: datetime) -> Non
 
 def _postpone(each: Due, now: datetime) -> None:
     if isinstance(each.found, Deployment):
-        deployments.check_again(each.tenant, each.found, now + _AGAIN)
+        progress.check_again(each.tenant, each.found, now + _AGAIN)
         return
     plan = plans.get(each.tenant, each.found.deployment_id)
     if plan is not None:

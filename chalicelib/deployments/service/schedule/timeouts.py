@@ -45,6 +45,7 @@ def end(tenant: TenantId, row: Row, now: datetime) -> None:
         Status.FAILURE,
         edit=edit,
         head=head_change,
+        phase=row.phase,
         silent_since=row.due,
     )
     try:

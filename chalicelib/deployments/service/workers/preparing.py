@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from chalicelib import clock
 from chalicelib.aws import s3
 from chalicelib.deployments.rules import phases
-from chalicelib.deployments.service import beginning, changes, ended, opening, plans
+from chalicelib.deployments.service import beginning, closing, ended, opening, plans
 from chalicelib.deployments.service.changes import Lost, Withdrawn
 from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest
@@ -90,7 +90,9 @@ def _devices(tenant: TenantId, preparing: Preparing) -> Iterator[str]:
 
 def _phases(plan: Plan, preparing: Preparing, targeted: int) -> tuple[phases.Phase, ...]:
     try:
-        return phases.of_request(preparing.phases, preparing.uniform_phases, targeted, plan.created)
+        return phases.of_request(
+            preparing.phases, preparing.uniform_phases, targeted, plan.created, has_gate=plan.has_gate
+        )
     except BadRequest:
         # So many devices have left that a phase would be empty. Those of the expected number still work.
         return plan.phases
@@ -105,7 +107,7 @@ def _open(tenant: TenantId, plan: Plan) -> bool:
     tx, now = Transaction(), clock.now()
     if not plan.size:
         logger.info("aborted, because no device is left", extra={"tenant": tenant, "deployment": plan.id})
-        changes.close(tx, tenant, plan, now, aborted=True)
+        closing.close(tx, tenant, plan, now, aborted=True)
         tx.commit()
         return False
     # Its number in the order of deployments is given now: a device that has finished a newer one would never get it.

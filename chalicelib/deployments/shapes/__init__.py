@@ -12,12 +12,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chalicelib import limits
+from chalicelib.deployments.shapes.rollout import Count, Percent, Rollout, RolloutStatus
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.DEPLOYMENT_NAME)]
 ArtifactName = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.ARTIFACT_NAME)]
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=limits.MAX_DEVICES)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=limits.RETRIES_MAX)]
 RetriedStatus = Literal["failure", "aborted", "noartifact"]
@@ -40,7 +39,7 @@ class UniformPhases(msgspec.Struct, forbid_unknown_fields=True):
     start_ts: Time | None = None
 
 
-class NewRollout(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class NewSoftwareDeployment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The common members of new software deployments. Rules check the map: none of its members may be ignored."""
 
     name: Name
@@ -50,16 +49,17 @@ class NewRollout(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     phases: list[NewPhase] | None = None
     uniform_phases: UniformPhases | None = None
     update_control_map: dict[str, Any] | None = None
+    rollout: Rollout | None = None
 
 
-class NewDeployment(NewRollout, forbid_unknown_fields=True, kw_only=True):
+class NewDeployment(NewSoftwareDeployment, forbid_unknown_fields=True, kw_only=True):
     """Body of ``POST /deployments`` and ``/deployments/group/{name}``."""
 
     devices: list[Identifier] | None = None
     all_devices: bool = False
 
 
-class NewDynamicDeployment(NewRollout, forbid_unknown_fields=True, kw_only=True):
+class NewDynamicDeployment(NewSoftwareDeployment, forbid_unknown_fields=True, kw_only=True):
     """Body of v2 ``POST /deployments``. ``max_devices`` 0 or absent: no limit."""
 
     filter_id: Identifier
@@ -321,6 +321,8 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     """The deployment whose failed devices it is for."""
     retried_by: list[str] | None = None
     """The deployments to its failed devices, oldest first."""
+    rollout: RolloutStatus | None = None
+    """Only if it was created with ``rollout``, or has been paused."""
     outcomes: Outcomes | None = None
     """Only if it was requested."""
 
@@ -359,7 +361,7 @@ class DeviceHistory(msgspec.Struct):
     device: DeploymentDevice
 
 
-When = Literal["active", "next", "phase", "later"]
+When = Literal["active", "next", "phase", "waits", "later"]
 Outcome = Literal["update", "already-installed", "noartifact", "unknown"]
 
 
@@ -373,7 +375,8 @@ class Upcoming(msgspec.Struct, omit_defaults=True):
     created: str
     when: When
     """``active``: in progress; ``next``: the device's next poll begins it; ``phase``: it waits for a phase, which
-    opens at ``opens``; ``later``: it comes after an earlier one in this list."""
+    opens at ``opens``; ``waits``: it waits for something else, which its explanation names; ``later``: it comes after
+    an earlier one in this list."""
     outcome: Outcome
     """The expected result of the poll that begins it: ``update``, ``already-installed``, ``noartifact``; ``unknown``
     if the inventory does not show it."""

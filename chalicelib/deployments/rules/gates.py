@@ -1,0 +1,139 @@
+"""Gates and stops: what the results of a rollout's devices mean for it (``docs/rollouts.md``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from chalicelib.deployments.rules import decision
+from chalicelib.deployments.rules.rollout import Results, opened
+from chalicelib.deployments.rules.statuses import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.rules.rollout import Progress
+    from chalicelib.deployments.rules.statistics import Counts
+    from chalicelib.deployments.shapes.rollout import Gate, Stop
+
+SUCCEEDED: Final = frozenset({Status.SUCCESS, Status.ALREADY_INSTALLED})
+LEFT: Final = frozenset({Status.NOARTIFACT, Status.DECOMMISSIONED, Status.ABORTED})
+"""Final statuses of devices that did not try the update, so they count neither as success nor as failure."""
+RESULTS: Final = ("succeeded", "failed", "left")
+"""What the end of an update means for a rollout."""
+_WHOLE: Final = 100
+ALL_PHASES: Final = -1
+
+
+def result_of(status: Status | None) -> str | None:
+    """The one of :data:`RESULTS` that a status means; None: it is not final."""
+    if status in SUCCEEDED:
+        return "succeeded"
+    if status is Status.FAILURE:
+        return "failed"
+    return "left" if status in LEFT else None
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """How far the devices of a phase are towards the gate of the next one."""
+
+    began: int
+    """Devices that began in the phase, without those that did not try the update."""
+    succeeded: int
+    failed: int
+    needed: int
+    """The number of successes that opens the gate."""
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether as many have succeeded as the gate needs."""
+        return self.succeeded >= self.needed
+
+
+def reached(gate: Gate, counts: Counts, phase: int) -> Reached:
+    """How far the devices that began in ``phase`` are towards the gate of the next one."""
+    results = counts.in_phase(phase)
+    began = counts.phases[phase] - results.left if phase < len(counts.phases) else 0
+    needed = max(gate.minimum_devices, -(-began * gate.success_percent // _WHOLE))
+    return Reached(began, results.succeeded, results.failed, needed)
+
+
+class Trip(msgspec.Struct, frozen=True):
+    """What stops a deployment."""
+
+    results: Results
+    phase: int | None
+    reason: str
+
+
+def tripped(stop: Stop, counts: Counts, accepted: Mapping[int, Results]) -> Trip | None:
+    """What stops a deployment with these counters; None: nothing does.
+
+    ``accepted``: results that do not count any more, as in ``rollout.Progress``.
+    """
+    for phase, found in _results(stop, counts):
+        seen = accepted.get(ALL_PHASES if phase is None else phase, Results())
+        failures, reports = found.failures - seen.failures, found.reports - seen.reports
+        reason = _reason(stop, failures, reports)
+        if reason is not None:
+            where = "" if phase is None else f" in phase {phase + 1}"
+            return Trip(Results(failures, reports), phase, reason + where)
+    return None
+
+
+def results(stop: Stop, counts: Counts) -> dict[int, Results]:
+    """The present results, in the form of ``rollout.Progress.accepted``."""
+    return {ALL_PHASES if phase is None else phase: found for phase, found in _results(stop, counts)}
+
+
+def _results(stop: Stop, counts: Counts) -> Iterator[tuple[int | None, Results]]:
+    if stop.per == "deployment":
+        failed = counts.by_status.get(Status.FAILURE, 0)
+        yield None, Results(failed, failed + sum(counts.by_status.get(each, 0) for each in SUCCEEDED))
+        return
+    for phase in range(len(counts.phases)):
+        found = counts.in_phase(phase)
+        yield phase, Results(found.failed, found.failed + found.succeeded)
+
+
+def _reason(stop: Stop, failures: int, reports: int) -> str | None:
+    if failures < 1:
+        return None
+    if stop.max_failures is not None and failures >= stop.max_failures:
+        return f"{failures} devices have failed (max_failures: {stop.max_failures})"
+    share = stop.max_failures_percent
+    if share is not None and reports >= stop.minimum_reports and failures * _WHOLE >= share * reports:
+        return f"{failures} of {reports} devices have failed (max_failures_percent: {share})"
+    return None
+
+
+def waits_for(plan: Plan, progress: Progress, now: datetime) -> int | None:
+    """The index of the phase that only a gate keeps from opening; None: time does, or all phases are open."""
+    phase = next_phase(plan, progress, now)
+    if phase is None or phase == 0 or not plan.has_gate or progress.state.p:
+        return None
+    return phase if plan.phases[phase].start + progress.state.shift <= now else None
+
+
+def next_phase(plan: Plan, progress: Progress, now: datetime) -> int | None:
+    """The index of the phase that opens next; None: there is none."""
+    last = decision.open_phase(plan, progress.state, progress.moment(now))
+    return None if last is None or last + 1 >= len(plan.phases) else last + 1
+
+
+def advanced(plan: Plan, progress: Progress, counts: Counts, now: datetime) -> Progress:
+    """The progress of a rollout after a look at its gate."""
+    phase = waits_for(plan, progress, now)
+    gate = plan.rollout.gate if plan.rollout is not None else None
+    if phase is None or gate is None:
+        return progress
+    if not reached(gate, counts, phase - 1).is_enough:
+        return progress if progress.reached is None else replace(progress, reached=None)
+    since = progress.reached or now
+    if since + gate.soak <= now:
+        return opened(progress, phase + 1, now)
+    return progress if progress.reached is not None else replace(progress, reached=since)

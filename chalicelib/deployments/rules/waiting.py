@@ -1,0 +1,56 @@
+"""What a rollout waits for, in words and numbers, for the people who look at it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib.deployments.rules import gates
+from chalicelib.deployments.rules.gates import Reached
+from chalicelib.times import rfc3339
+
+if TYPE_CHECKING:
+    from chalicelib.deployments.rules.deployment import Deployment
+    from chalicelib.deployments.rules.statistics import Counts
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """What the next phase of a deployment waits for."""
+
+    phase: int
+    """The index of that phase."""
+    reason: str
+    opens: datetime | None = None
+    """When it opens, if that is known."""
+    reached: Reached | None = None
+    """How far its gate is, if it has one."""
+    since: datetime | None = None
+    """Since when the gate has what it needs."""
+
+
+def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | None:
+    """What the next phase of an open deployment waits for; None: all phases are open."""
+    plan, progress = deployment.plan, deployment.progress
+    phase = gates.next_phase(plan, progress, now)
+    if phase is None or not deployment.is_open:
+        return None
+    gate = plan.rollout.gate if plan.rollout is not None else None
+    reached = gates.reached(gate, counts, phase - 1) if gate is not None and phase else None
+    if progress.state.p:
+        return Wait(phase, f"phase {phase + 1} opens after the deployment is resumed", reached=reached)
+    start = plan.phases[phase].start + progress.state.shift
+    if gate is None or reached is None:
+        return Wait(phase, f"phase {phase + 1} opens at {rfc3339(start)}", start)
+    if progress.reached is not None and reached.is_enough:
+        opens = max(start, progress.reached + gate.soak)
+        text = f"phase {phase + 1} opens at {rfc3339(opens)} if the share of success holds"
+        return Wait(phase, text, opens, reached, progress.reached)
+    text = (
+        f"phase {phase + 1} opens when {reached.needed} of {reached.began} devices of phase {phase} have succeeded; "
+        f"now {reached.succeeded}"
+    )
+    if start > now:
+        text += f"; not before {rfc3339(start)}"
+    return Wait(phase, text, reached=reached)

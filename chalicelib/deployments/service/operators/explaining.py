@@ -1,0 +1,235 @@
+"""Explains why a device gets a deployment or not (``docs/rollouts.md#why-a-device-does-not-get-it``).
+
+The decisions are those of ``rules.decision``, which a poll makes too; here they only get words.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from chalicelib import clock, limits
+from chalicelib.artifacts import service as artifacts
+from chalicelib.deployments.rules import decision, polling, selection, waiting, windows
+from chalicelib.deployments.rules.decision import Outcome
+from chalicelib.deployments.rules.polling import Waiting
+from chalicelib.deployments.rules.rollout import delay
+from chalicelib.deployments.rules.statistics import NONE
+from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.service import plans
+from chalicelib.deployments.service.operators import predicting
+from chalicelib.deployments.service.operators.predicting import Prediction
+from chalicelib.deployments.service.operators.reach import Reach
+from chalicelib.deployments.service.verdicts import Verdicts
+from chalicelib.deployments.shapes.rollout import Explanation
+from chalicelib.deployments.tables import counters, heads
+from chalicelib.fleet import control
+from chalicelib.fleet import heads as fleet_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.decision import Decision
+    from chalicelib.deployments.rules.deployment import Deployment, Plan
+    from chalicelib.deployments.rules.polling import Current
+    from chalicelib.deployments.shapes.rollout import Decided
+    from chalicelib.fleet.head import Head
+    from chalicelib.rights import Scopes
+    from chalicelib.storage.keys import TenantId
+
+_Said = tuple["Decided", str, "datetime | None"]
+"""The decision, its reason, and when that changes."""
+_DECIDED: Final[dict[Outcome, Decided]] = {
+    Outcome.NOT_A_TARGET: "not-a-target",
+    Outcome.LIMIT_REACHED: "limit-reached",
+    Outcome.PAUSED: "paused",
+    Outcome.PAUSED_SKIPPED: "paused",
+    Outcome.PHASE_NOT_OPEN: "phase-not-open",
+    Outcome.WINDOW_CLOSED: "window-closed",
+    Outcome.DELAYED: "delayed",
+    Outcome.PHASE_FULL: "phase-full",
+    Outcome.RATE_REACHED: "rate-reached",
+    Outcome.BEHIND_ANOTHER: "behind-another",
+}
+
+
+def explain(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Explanation]:
+    """What the next poll of a device does about each open deployment, oldest first; at most ``limits.EXPLAINED``.
+
+    If more are open, those that cannot be for the device are left out first. Those outside of the scopes are left out
+    too. The list is empty for devices that are not accepted.
+    """
+    head = fleet_heads.find(tenant, device_id)
+    if head is None or not head.is_accepted:
+        return []
+    now = clock.now()
+    found = _considered(tenant, head)
+    current = heads.current_of(head)
+    active = [current.d] if current is not None else []
+    facts = Prediction(tenant, head, [*active, *(each.deployment for each in found)], now)
+    reach = Reach(tenant, scopes)
+    explanations = _Explanations(tenant, head, facts, now)
+    return [_show(plan, said) for plan, said in explanations.all(found, current) if reach.takes(plan)]
+
+
+def _show(plan: Plan, said: _Said) -> Explanation:
+    decided, reason, opens = said
+    return Explanation(
+        id=plan.id,
+        name=plan.name,
+        artifact_name=plan.artifact_name,
+        type=plan.kind,
+        created=clock.rfc3339(plan.created),
+        decision=decided,
+        reason=reason,
+        opens=None if opens is None else clock.rfc3339(opens),
+    )
+
+
+def _considered(tenant: TenantId, head: Head) -> list[Waiting]:
+    """The open deployments that are explained, oldest first; those that may be for the device take precedence."""
+    opened = control.get(tenant, fresh=True).open
+    possible = plans.possible_for(tenant, head, opened, Verdicts(tenant, head))
+    found = {each.deployment: each for each in polling.waiting(0, heads.queue_of(head), possible)}
+    others = (Waiting(number, each, on_head=False) for each, number in opened.items() if each not in found)
+    for each in islice(others, max(0, limits.EXPLAINED - len(found))):
+        found[each.deployment] = each
+    return sorted(found.values(), key=lambda each: each.sequence)[: limits.EXPLAINED]
+
+
+class _Explanations:
+    """The explanations for one device."""
+
+    def __init__(self, tenant: TenantId, head: Head, facts: Prediction, now: datetime) -> None:
+        self._tenant = tenant
+        self._head = head
+        self._facts = facts
+        self._now = now
+        self._provided: Mapping[str, str] | None = None
+
+    def all(self, considered: Iterable[Waiting], current: Current | None) -> Iterable[tuple[Plan, _Said]]:
+        """The deployments with their explanations: the active one first, then in the order of their creation."""
+        active = self._facts.stored.get(current.d) if current is not None else None
+        if active is not None and current is not None:
+            yield active.plan, ("active", f"the device is in the middle of it; its last status is {current.s}", None)
+        first = active.plan if active is not None else None
+        held_by: Plan | None = None
+        for each in considered:
+            stored = self._facts.stored.get(each.deployment)
+            if stored is None or stored is active:
+                continue
+            if each.sequence <= self._head.decided:
+                yield stored.plan, self._done(stored.plan)
+                continue
+            decided = decision.judge(stored.plan, self._facts, self._now, is_held=held_by is not None)
+            if decided.outcome is not Outcome.ASSIGN:
+                yield stored.plan, self._reason(stored, decided, held_by)
+            elif first is not None:
+                yield stored.plan, ("later", f'it comes after "{first.name}", which the device gets first', None)
+            else:
+                first = stored.plan
+                yield stored.plan, self._assigned(stored.plan)
+            if decided.outcome.holds:
+                held_by = held_by or stored.plan
+
+    def _done(self, plan: Plan) -> _Said:
+        if not self._facts.is_target(plan):
+            return "not-a-target", _NOT_A_TARGET[plan.dynamic], None
+        return "done", "the device has finished it, or a newer deployment after which it gets no older one", None
+
+    def _reason(self, stored: Deployment, decided: Decision, held_by: Plan | None) -> _Said:
+        plan, text, opens = stored.plan, decided.outcome.value, None
+        match decided.outcome:
+            case Outcome.NOT_A_TARGET:
+                text = _NOT_A_TARGET[plan.dynamic]
+            case Outcome.LIMIT_REACHED:
+                text = f"as many devices as it may have ({plan.most}) have begun"
+            case Outcome.PAUSED | Outcome.PAUSED_SKIPPED:
+                text = _paused(stored, decided.outcome)
+            case Outcome.PHASE_NOT_OPEN | Outcome.PHASE_FULL:
+                text, opens = self._waits_for_phase(stored)
+            case Outcome.WINDOW_CLOSED | Outcome.DELAYED:
+                text, opens = self._waits_for_time(stored, decided)
+            case Outcome.RATE_REACHED:
+                rate = plan.rollout.maximum_per_minute if plan.rollout is not None else None
+                text = f"as many devices have begun in this minute as may begin ({rate} a minute)"
+            case Outcome.BEHIND_ANOTHER if held_by is not None:
+                text = f'it comes after "{held_by.name}", which is older and for which the device waits'
+        return _DECIDED[decided.outcome], text, opens
+
+    def _waits_for_phase(self, stored: Deployment) -> tuple[str, datetime | None]:
+        counts = counters.read(self._tenant, [stored.plan], recent=True).get(stored.id, NONE)
+        wait = waiting.next_phase(stored, counts, self._now)
+        if wait is None:
+            return "all phases are open, and as many devices have begun as may begin", None
+        full = "" if wait.phase == 0 else f"as many devices have begun as may begin until phase {wait.phase + 1}; "
+        return full + wait.reason, wait.opens
+
+    def _waits_for_time(self, stored: Deployment, decided: Decision) -> tuple[str, datetime | None]:
+        plan, rollout = stored.plan, stored.plan.rollout
+        if rollout is None:
+            return decided.outcome.value, None
+        if decided.outcome is Outcome.DELAYED:
+            begins = decision.could_begin(plan, self._facts, stored.progress.state, decided.phase, self._now)
+            text = f"devices begin at different times within {_minutes(rollout.jitter.total_seconds())} (jitter)"
+            return text + ("" if begins is None else f"; this one at {clock.rfc3339(begins)}"), begins
+        zone = decision.zone_of(rollout, self._facts)
+        opens = windows.next_start(rollout.windows, zone, self._now)
+        if opens is None:
+            return decided.outcome.value, None
+        local = windows.local(opens, zone)
+        begins = opens + delay(plan.id, self._facts.device_id, rollout.jitter)
+        return f"none of its windows is open; the next one opens at {local:%H:%M on %A, %Y-%m-%d} ({zone})", begins
+
+    def _assigned(self, plan: Plan) -> _Said:
+        if self._provided is None:
+            self._provided = predicting.provides(self._tenant, self._head.device_id)
+        provided = self._provided
+        match predicting.first_status(self._tenant, plan, provided):
+            case Status.NOARTIFACT:
+                return "noartifact", self._no_artifact(plan, provided), None
+            case Status.ALREADY_INSTALLED:
+                return "already-installed", f"the device has {plan.artifact_name} already", None
+            case None if "device_type" not in provided:
+                return "unknown", "the next poll begins it; the device has not reported its type yet", None
+            case None:
+                return "unknown", self._unknown(plan, provided), None
+        return "assign", "the next poll of the device begins it", None
+
+    def _no_artifact(self, plan: Plan, provided: Mapping[str, str]) -> str:
+        types = sorted(
+            {name for each in artifacts.candidates(self._tenant, plan.artifact_name) for name in each.device_types}
+        )
+        there = f"there are some for {', '.join(types)}" if types else "it has none"
+        return f"no artifact of {plan.artifact_name} is for device type {provided['device_type']}; {there}"
+
+    def _unknown(self, plan: Plan, provided: Mapping[str, str]) -> str:
+        candidates = artifacts.candidates(self._tenant, plan.artifact_name)
+        missing = sorted(
+            f"{key} = {' or '.join(values)}"
+            for each in candidates
+            if selection.runs(each, provided)
+            for key, values in each.depends.items()
+            if provided.get(key) not in values
+        )
+        return f"its artifact depends on {'; '.join(missing)}, which the inventory of the device does not show"
+
+
+_NOT_A_TARGET: Final = {False: "it is not for this device", True: "the device does not match its filter"}
+
+
+def _paused(stored: Deployment, outcome: Outcome) -> str:
+    pause = stored.progress.pause
+    text = f"it is paused: {pause.reason}" if pause is not None and pause.reason else "it is paused"
+    return text if outcome is Outcome.PAUSED else f"{text}; the device gets newer deployments meanwhile"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes"
+
+
+def phase_opens(stored: Deployment, now: datetime) -> datetime | None:
+    """When the next phase of a deployment opens by time; None: it waits for something else, or there is none."""
+    wait = waiting.next_phase(stored, NONE, now)
+    return wait.opens if wait is not None else None

@@ -1,0 +1,106 @@
+"""What the next poll of a device will find, without changing anything.
+
+It decides as a poll does (``rules.decision``). Only what a device provides is taken from the inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from chalicelib.artifacts import service as artifacts
+from chalicelib.deployments.rules import decision, rollout, selection
+from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.service import downgrades, plans, zones
+from chalicelib.deployments.service.verdicts import Verdicts
+from chalicelib.deployments.tables import counters, deployments, pacing
+from chalicelib.errors import NotFound
+from chalicelib.features import Feature
+from chalicelib.fleet import control
+from chalicelib.inventory import service as inventory
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.deployments.rules.deployment import Deployment, Plan
+    from chalicelib.deployments.rules.polling import Waiting
+    from chalicelib.deployments.rules.rollout import State
+    from chalicelib.fleet.head import Head
+    from chalicelib.storage.keys import TenantId
+
+
+class Prediction:
+    """The facts of a poll's decision about some deployments (``rules.decision.Facts``)."""
+
+    def __init__(self, tenant: TenantId, head: Head, wanted: Iterable[str], now: datetime) -> None:
+        """Reads the deployments ``wanted``, by id; those that have ended are left out."""
+        self._tenant = tenant
+        self._head = head
+        self._now = now
+        self._verdicts = Verdicts(tenant, head)
+        self.device_id = head.device_id
+        self.stored: dict[str, Deployment] = {
+            each.id: each for each in deployments.find_many(tenant, wanted).values() if each.is_open
+        }
+        self._begun = counters.read_begun(tenant, (each.plan for each in self.stored.values()))
+
+    def plan(self, waiting: Waiting) -> Plan | None:
+        """See ``Facts``."""
+        found = self.stored.get(waiting.deployment)
+        return found.plan if found is not None else None
+
+    def may_configure(self, waiting: Waiting) -> bool:  # noqa: ARG002
+        """See ``Facts``; all deployments are wanted."""
+        return True
+
+    def is_target(self, plan: Plan) -> bool:
+        """See ``Facts``."""
+        if plan.dynamic:
+            return self._verdicts.take(plan, [each.plan for each in self.stored.values() if each.plan.dynamic])
+        return plans.includes(self._tenant, plan, self.device_id)
+
+    def is_full(self, plan: Plan, upto: int | None) -> bool:
+        """See ``Facts``."""
+        return upto is not None and self._begun.get(plan.id, 0) >= upto
+
+    def state(self, plan: Plan) -> State:
+        """See ``Facts``."""
+        return self.stored[plan.id].progress.state if plan.id in self.stored else rollout.RUNNING
+
+    def zone(self, attribute: str) -> str | None:
+        """See ``Facts``."""
+        return zones.read(self._tenant, self.device_id, attribute)
+
+    def is_rate_reached(self, plan: Plan) -> bool:
+        """See ``Facts``."""
+        begun, most = pacing.begun_in_minute(self._tenant, plan, self.device_id, self._now)
+        return begun >= most
+
+
+def provides(tenant: TenantId, device_id: str) -> dict[str, str]:
+    """What the device has reported to the inventory, which is a part of what it provides in polls."""
+    try:
+        reported = inventory.get(tenant, device_id).scope("inventory")
+    except NotFound:
+        return {}
+    return {name: stored[0] for name, stored in reported.items() if stored and isinstance(stored[0], str)}
+
+
+def first_status(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> Status | None:
+    """The status in which a device begins a deployment; None: its inventory does not show it."""
+    if plan.configures:
+        return decision.first_status(plan, provided, has_artifact=True)
+    if "device_type" not in provided:
+        return None
+    candidates = artifacts.candidates(tenant, plan.artifact_name)
+    runs = any(selection.runs(each, provided) for each in candidates)
+    status = decision.first_status(plan, provided, has_artifact=runs)
+    if status.final:
+        return status
+    known = control.get(tenant)
+    artifact = selection.choose(candidates, provided, by_dependencies=known.includes(Feature.DEPENDENCIES))
+    if artifact is None:
+        return None  # it may depend on what the device provides in polls, which the inventory does not have
+    refuses = known.trust.downgrades == "refuse"
+    is_refused = refuses and downgrades.find(tenant, known.trust, plan, artifact.id, provided) is not None
+    return Status.NOARTIFACT if is_refused else status
