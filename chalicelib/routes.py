@@ -33,7 +33,11 @@ MODULES: Final = {
     "/devices/v2/deployments": ("deployments.devices_v2",),
     "/management/v1/auditlogs": ("auditlogs.management_v1",),
     "/management/v1/console": ("console.management_v1", "cost.management_v1", "overview.management_v1"),
-    "/management/v1/deployments": ("artifacts.management_v1", "deployments.management_v1"),
+    "/management/v1/deployments": (
+        "artifacts.management_v1",
+        "deployments.management_v1.deployments",
+        "deployments.management_v1.devices",
+    ),
     "/management/v1/deviceconfig": ("deviceconfig.management_v1",),
     "/management/v1/deviceconnect": ("deviceconnect.management_v1",),
     "/management/v1/devicemonitor": ("devicemonitor.management_v1",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Blueprint
 
-from chalicelib.deployments.management_v1 import read_id
+from chalicelib.deployments.management_v1.deployments import read_id
 from chalicelib.deployments.service import managing as service
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.http.endpoint import user_route

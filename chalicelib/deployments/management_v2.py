@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Blueprint
 from msgspec.structs import replace
 
-from chalicelib.deployments.management_v1 import PLACE, read_id, read_wanted, show_list
+from chalicelib.deployments.management_v1.deployments import PLACE, read_id, read_wanted, show_list
 from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import Deployment, NewDynamicDeployment
 from chalicelib.errors import BadRequest
