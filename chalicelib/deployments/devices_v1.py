@@ -10,7 +10,7 @@ from chalicelib import limits
 from chalicelib.deployments import service
 from chalicelib.deployments.rules.configuration import EXPIRE, SIGNATURE, TENANT, LinkParameters
 from chalicelib.deployments.rules.polling import read_provides
-from chalicelib.deployments.shapes import Instructions, Log, StatusReport
+from chalicelib.deployments.shapes.devices import Instructions, Log, StatusReport
 from chalicelib.http import ranges
 from chalicelib.http.endpoint import device_route, public_route
 from chalicelib.http.request import DeviceRequest, NoContent, Reply, Request, no_content

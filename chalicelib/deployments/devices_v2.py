@@ -6,7 +6,7 @@ from chalice.app import Blueprint
 
 from chalicelib.deployments import service
 from chalicelib.deployments.devices_v1 import answer_next
-from chalicelib.deployments.shapes import ControlMap, Instructions, NextV2
+from chalicelib.deployments.shapes.devices import ControlMap, Instructions, NextV2
 from chalicelib.http.endpoint import device_route
 from chalicelib.http.request import DeviceRequest, NoContent, Reply
 

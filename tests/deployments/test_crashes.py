@@ -11,7 +11,8 @@ import pytest
 
 from chalicelib.deployments import service
 from chalicelib.deployments.service import managing as deployments_service
-from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewPhase, StatusReport
+from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewPhase
+from chalicelib.deployments.shapes.devices import StatusReport
 from chalicelib.errors import Conflict, Unprocessable
 from chalicelib.fleet import control, heads
 from chalicelib.rights import EVERYWHERE

@@ -14,7 +14,7 @@ from chalicelib.deployments.rules import failures
 from chalicelib.deployments.rules.row import Row
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.shapes import LogMessage
+from chalicelib.deployments.shapes.devices import LogMessage
 from chalicelib.deployments.tables.items import RowItem, row_ref
 from tests.deployments.world import DEPLOYMENTS, World, serves
 from tests.roles.test_roles import ROLES, role, scoped

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.deployments.rules import cut_logs
-from chalicelib.deployments.shapes import Log
+from chalicelib.deployments.shapes.devices import Log
 from tests.deployments.world import DEPLOYMENTS, World, serves
 
 if TYPE_CHECKING:

@@ -8,12 +8,7 @@ from chalicelib import limits, text
 from chalicelib.deployments.management_v1.deployments import read_id
 from chalicelib.deployments.rules.statuses import Status, parse_filter
 from chalicelib.deployments.service import managing as service
-from chalicelib.deployments.shapes import (
-    DeploymentDevice,
-    DeviceHistory,
-    Report,
-    Upcoming,
-)
+from chalicelib.deployments.shapes import DeploymentDevice, DeviceHistory, Report, Upcoming
 from chalicelib.deployments.shapes.rollout import Explanation
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.http import content, etag, paging

@@ -12,7 +12,7 @@ import re
 
 import msgspec
 
-from chalicelib.deployments.shapes import Log, LogMessage
+from chalicelib.deployments.shapes.devices import Log, LogMessage
 
 MARK = "The device sent this log cut off: its rest is missing."
 """The message at the end of an incomplete log."""

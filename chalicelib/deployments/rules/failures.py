@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.deployments.rules.row import Row
-    from chalicelib.deployments.shapes import LogMessage
+    from chalicelib.deployments.shapes.devices import LogMessage
 
 UNKNOWN: Final = "no reason given"
 """The reason of a device that sent neither a substate nor a log with an error."""

@@ -10,6 +10,7 @@ from chalicelib.auditlogs import shapes as auditlogs
 from chalicelib.console import shapes as console
 from chalicelib.deployments import shapes as deployments
 from chalicelib.deployments.rules import statuses
+from chalicelib.deployments.shapes import devices as device_deployments
 from chalicelib.devauth import shapes as devauth
 from chalicelib.devauth.rules import acceptance, sets
 from chalicelib.deviceconfig import shapes as deviceconfig
@@ -109,7 +110,7 @@ VALUES: Final[dict[tuple[type, str], Schema]] = {
     ),
     (auditlogs.AuditLog, "action"): _one_of(auditlogs.Action),
     (auditlogs.AuditLog, "object"): _members({"id": _TEXT, "type": _one_of(auditlogs.ObjectType) | _TEXT}, _OBJECTS),
-    (deployments.ControlMap, "update_control_map"): _CONTROL_MAP,
+    (device_deployments.ControlMap, "update_control_map"): _CONTROL_MAP,
     (deployments.ControlMapChange, "update_control_map"): _CONTROL_MAP,
     (deployments.Deployment, "filter"): _members({"id": _TEXT, "name": _TEXT, "terms": _TERMS}),
     (deployments.Deployment, "status"): _one_of(["scheduled", "pending", "inprogress", "finished"]),
@@ -244,7 +245,7 @@ def member(shape: type, name: str, schema: Schema, *, answered: bool) -> Schema:
     return known
 
 
-_FREE: Final = {(deployments.LogMessage, "timestamp")}
+_FREE: Final = {(device_deployments.LogMessage, "timestamp")}
 """Members that are passed on as sent by devices."""
 
 

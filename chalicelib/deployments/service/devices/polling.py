@@ -13,7 +13,7 @@ from chalicelib.fleet import control
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.deployments.shapes import Instructions
+    from chalicelib.deployments.shapes.devices import Instructions
     from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 

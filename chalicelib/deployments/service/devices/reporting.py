@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.deployments.rules.polling import Current
-    from chalicelib.deployments.shapes import LogMessage, StatusReport
+    from chalicelib.deployments.shapes.devices import LogMessage, StatusReport
     from chalicelib.deployments.tables.heads import HeadChange
     from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId

@@ -23,7 +23,7 @@ from chalicelib.deployments.service.beginning import Start
 from chalicelib.deployments.service.changes import ATTEMPTS, Full, Held, Lost, RateReached, Withdrawn
 from chalicelib.deployments.service.devices import configuring
 from chalicelib.deployments.service.verdicts import Verdicts
-from chalicelib.deployments.shapes import ArtifactInstruction, Instructions, Source
+from chalicelib.deployments.shapes.devices import ArtifactInstruction, Instructions, Source
 from chalicelib.deployments.tables import deployments, heads, pacing
 from chalicelib.errors import Conflict, NotFound, TooManyRequests, Unauthorized, Unavailable
 from chalicelib.features import Feature

@@ -15,12 +15,7 @@ from chalicelib.deployments.service.operators import device_rows, showing, sums
 from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.service.operators.reach import Reach, devices_within
 from chalicelib.deployments.shapes import Deployment as Shown
-from chalicelib.deployments.shapes import (
-    DeploymentDevice,
-    DeploymentStatistics,
-    DeviceHistory,
-    Outcomes,
-)
+from chalicelib.deployments.shapes import DeploymentDevice, DeploymentStatistics, DeviceHistory, Outcomes
 from chalicelib.deployments.tables import counters, deployments
 from chalicelib.deployments.tables import rows as row_table
 from chalicelib.storage.settled import settled
