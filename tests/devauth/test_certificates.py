@@ -230,6 +230,14 @@ class TestRules:
         assert api.put(f"{RULES}/{rule_id}", json=shown | {"name": "other"}).status_code == 204
         assert rule(api, rule_id)["name"] == "other"
 
+    def test_a_rule_can_be_disabled_after_its_ca_has_expired(self, api, monkeypatch):
+        moment = Clock(monkeypatch)
+        short = trusting(Ca(until=timedelta(hours=1)))
+        rule_id = create(api, short)
+        moment.move(hours=2)
+        assert api.put(f"{RULES}/{rule_id}", json=short | {"enabled": False}).status_code == 204
+        assert api.post(RULES, json=short | {"name": "new"}).status_code == 400
+
     @pytest.mark.parametrize(
         ("make", "reason"),
         [

@@ -247,7 +247,7 @@ class TestLists:
     def test_all_are_deleted_in_several_calls(self, api, monkeypatch):
         upload(api, "serial", *map(str, range(200)))
         monkeypatch.setattr(limits, "IDENTITIES_AT_ONCE", 100)
-        assert [api.delete(IDENTITIES).json() for _ in range(3)] == [{"left": 20}, {"left": 0}, {"left": 0}]
+        assert [api.delete(IDENTITIES).json() for _ in range(3)] == [{"left": 100}, {"left": 0}, {"left": 0}]
         assert shown(api) == []
 
     def test_the_count_is_exact_after_uploads_at_the_same_moment(self, api, server):

@@ -16,7 +16,7 @@ import msgspec
 from chalicelib import limits
 from chalicelib.devauth.rules import globs
 from chalicelib.devauth.rules.authority import Authority
-from chalicelib.devauth.rules.identity import Identity, go_number
+from chalicelib.devauth.rules.identity import go_number
 from chalicelib.devauth.rules.sets import Standing, Status
 from chalicelib.errors import BadRequest
 
@@ -63,7 +63,8 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Applicant(msgspec.Struct, frozen=True):
     """A device that asks for authentication, as rules see it."""
 
-    identity: Identity
+    identity: Mapping[str, Any]
+    """Its identity data."""
     pubkey: str
     """The key that has signed its request."""
     standing: Standing
@@ -94,6 +95,7 @@ def rule_of(wanted: NewAcceptanceRule, rule_id: str, now: datetime, before: Rule
     if wanted.common_name and kind is not Kind.CERTIFICATE:
         raise BadRequest(f"common_name is for rules of the type {Kind.CERTIFICATE} only")
     _check_pattern(pattern)
+    known = before.authorities if before is not None else ()
     counting = before.counting + (before.max_per_day != wanted.max_per_day) if before is not None else 0
     return Rule(
         id=rule_id,
@@ -101,7 +103,7 @@ def rule_of(wanted: NewAcceptanceRule, rule_id: str, now: datetime, before: Rule
         type=kind,
         enabled=wanted.enabled,
         pattern=pattern,
-        authorities=_authorities(wanted.certificates, now) if wanted.certificates else (),
+        authorities=_authorities(wanted.certificates, known, now) if wanted.certificates else (),
         common_name=wanted.common_name,
         max_per_day=wanted.max_per_day,
         counting=counting,
@@ -110,11 +112,13 @@ def rule_of(wanted: NewAcceptanceRule, rule_id: str, now: datetime, before: Rule
     )
 
 
-def _authorities(pems: list[str], now: datetime) -> tuple[Authority, ...]:
+def _authorities(pems: list[str], known: tuple[Authority, ...], now: datetime) -> tuple[Authority, ...]:
+    """The CAs of a rule. Those that it has already are not checked, so it can be changed after one has expired."""
     # Imported here because only rules for certificates need it.
     from chalicelib.devauth.rules import certificates
 
-    found = [certificates.authority(pem, now) for pem in pems]
+    by_pem = {each.pem: each for each in known}
+    found = [by_pem.get(pem) or certificates.authority(pem, now) for pem in pems]
     return tuple({each.pem: each for each in found}.values())
 
 
@@ -133,7 +137,7 @@ def accepts(rule: Rule, device: Applicant, now: datetime) -> bool:
         rule.enabled
         and is_undecided(device.standing, proves_key=_proves_key(rule, device))
         and _concerns(rule, device)
-        and all(_matches(text, device.identity.members.get(name)) for name, text in rule.pattern.items())
+        and all(_matches(text, device.identity.get(name)) for name, text in rule.pattern.items())
         and (rule.type is not Kind.CERTIFICATE or _is_certified(rule, device, now))
     )
 
@@ -158,14 +162,14 @@ def _is_certified(rule: Rule, device: Applicant, now: datetime) -> bool:
     # Imported here because only rules for certificates need it.
     from chalicelib.devauth.rules import certificates
 
-    members = device.identity.members
     common_name = None
     if rule.common_name:
-        common_name = _text(members.get(rule.common_name))
+        common_name = _text(device.identity.get(rule.common_name))
         if common_name is None:
             return False
     authorities = [each.pem for each in rule.authorities]
-    return certificates.is_certified(authorities, members.get(CERTIFICATE), device.pubkey, common_name, now)
+    shown = device.identity.get(CERTIFICATE)
+    return certificates.is_certified(authorities, shown, device.pubkey, common_name, now)
 
 
 def is_undecided(standing: Standing, *, proves_key: bool) -> bool:

@@ -56,10 +56,11 @@ def by_rules(tenant: TenantId, device: Device, known: Known, claimed: AuthSet, n
     """
     if now.timestamp() < (_full.get((tenant, claimed.tier)) or 0):
         return None
+    asking = applicant(device, known, claimed)
     for rule in current(tenant):
         if any(_closed.get(about) for about in _reasons(tenant, rule, claimed, now)):
             continue
-        if not rules.accepts(rule, applicant(device, known, claimed), now):
+        if not rules.accepts(rule, asking, now):
             continue
         try:
             return _accept(tenant, device.identity_hash, claimed, rule, now)
@@ -83,7 +84,7 @@ def current(tenant: TenantId) -> tuple[Rule, ...]:
 def applicant(device: Device, known: Known, claimed: AuthSet) -> Applicant:
     """A device with one of its auth sets, as rules see it."""
     return Applicant(
-        identity=Identity(device.identity, device.identity_hash),
+        identity=Identity(device.identity, device.identity_hash).members,
         pubkey=claimed.pubkey,
         standing=device.standing,
         expected_key=known.expected_key,
@@ -100,7 +101,9 @@ def _accept(tenant: TenantId, identity_hash: str, claimed: AuthSet, rule: Rule, 
         _RefusedError: the rule has reached its daily limit, or its certificate was used for another identity.
     """
     device, known = devices.look_up(tenant, identity_hash)
-    if device is None or device.decommissioning or not rules.accepts(rule, applicant(device, known, claimed), now):
+    if device is None or device.decommissioning or device.standing.by_id(claimed.id) is None:
+        return None
+    if not rules.accepts(rule, applicant(device, known, claimed), now):
         return None
     after = replace(device.moved_to(sets.accept(device.standing, claimed.id), now), check_in=now)
     note = Note(Action.UPDATE, f"Authentication set {claimed.id}: pending -> accepted by rule {rule.name} ({rule.id})")

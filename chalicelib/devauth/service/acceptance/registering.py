@@ -120,20 +120,18 @@ def delete(tenant: TenantId, identity_hash: str) -> None:
 
 def delete_all(tenant: TenantId) -> RegistrationsDeleted:
     """Delete all preregistered identities, up to a limit for each call; says how many are left."""
-    deleted = 0
-    while deleted < limits.IDENTITIES_AT_ONCE and (some := _delete_some(tenant)):
-        deleted += some
+    listed = [each.hash for each in table.after(tenant, "", limits.IDENTITIES_AT_ONCE)]
+    for begin in range(0, len(listed), _AT_ONCE):
+        _delete_those(tenant, listed[begin : begin + _AT_ONCE])
     return RegistrationsDeleted(table.number(tenant))
 
 
 @retried
-def _delete_some(tenant: TenantId) -> int:
-    # The list may show some that have just been deleted.
-    listed = table.after(tenant, "", _AT_ONCE)
-    found = table.find_many(tenant, [each.hash for each in listed])
+def _delete_those(tenant: TenantId, identity_hashes: list[str]) -> None:
+    """Delete those of some listed identities that are still there."""
+    found = table.find_many(tenant, identity_hashes)
     if found:
         _delete(tenant, list(found.values()))
-    return len(found)
 
 
 def _delete(tenant: TenantId, found: list[Expected]) -> None:
