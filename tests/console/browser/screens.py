@@ -54,6 +54,8 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "acceptance-new": lambda _: "/settings/acceptance?edit=new",
     "tenants": lambda _: "/settings/tenants",
     "cost": lambda _: "/settings/cost?devices=10000&artifact=20&connected=10",
+    "trust": lambda _: "/settings/trust",
+    "trusted-key-new": lambda _: "/settings/trust?new=1",
     "organization": lambda _: "/settings/organization",
     "sso": lambda _: "/settings/sso",
     "api": lambda _: "/api?tag=Deployments",

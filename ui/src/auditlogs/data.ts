@@ -36,6 +36,7 @@ export const TYPES: Record<string, string> = {
   role: "Role",
   settings: "Settings",
   tenant: "Organization",
+  trusted_key: "Trusted key",
   user: "User",
   user_access_token: "Access token",
 };

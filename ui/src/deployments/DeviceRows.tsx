@@ -60,7 +60,7 @@ export function DeviceRows({ deployment, reasons, onLog }: { deployment: Deploym
       <DataTable
         name="deployment-devices"
         label="Devices of this deployment"
-        columns={columnsOf(deployment, names, onLog)}
+        columns={columnsOf(deployment, rows.data ?? [], names, onLog)}
         rows={rows.data}
         rowKey={(row) => row.id}
         total={rows.total}
@@ -99,7 +99,7 @@ export function DeviceRows({ deployment, reasons, onLog }: { deployment: Deploym
   );
 }
 
-function columnsOf(deployment: Deployment, names: ReadonlyMap<string, string>, onLog: (device: string) => void): Column<Row>[] {
+function columnsOf(deployment: Deployment, rows: readonly Row[], names: ReadonlyMap<string, string>, onLog: (device: string) => void): Column<Row>[] {
   const phases = new Map((deployment.phases ?? []).map((phase, index) => [phase.id, index + 1]));
   return [
     {
@@ -124,7 +124,7 @@ function columnsOf(deployment: Deployment, names: ReadonlyMap<string, string>, o
       grow: 1.5,
       cell: (row) => {
         const { label, is } = DEVICE_STATUSES[row.status] ?? { label: row.status, is: "neutral" as const };
-        const text = row.substate && row.reason === undefined ? `${label}: ${row.substate}` : label;
+        const text = row.downgrade && row.status === "noartifact" ? "Refused" : row.substate && row.reason === undefined ? `${label}: ${row.substate}` : label;
         return (
           <Status is={is}>
             <span title={text}>{text}</span>
@@ -134,6 +134,9 @@ function columnsOf(deployment: Deployment, names: ReadonlyMap<string, string>, o
     },
     ...(failed(deployment.statistics.status)
       ? [{ id: "reason", title: "Reason", wide: true, grow: 2, cell: (row: Row) => (row.reason && row.reason !== NO_REASON ? <Name>{row.reason}</Name> : <span class="muted">–</span>) }]
+      : []),
+    ...(rows.some((row) => row.downgrade)
+      ? [{ id: "downgrade", title: "Older software", min: 8, grow: 2, cell: (row: Row) => <span title={row.downgrade}>{row.downgrade?.replace(/^\S+ /, "") ?? "–"}</span> }]
       : []),
     {
       id: "log",

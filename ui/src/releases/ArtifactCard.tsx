@@ -46,7 +46,7 @@ export function ArtifactCard({ artifact, editable, onChanged }: { artifact: Arti
           columns
           items={[
             ["Payload", payloadTypes([artifact]).map((type) => <Badge key={type}>{type}</Badge>)],
-            ["Signature", artifact.signed ? <Status is="ok">Signed</Status> : <Status is="neutral">Not signed</Status>],
+            ["Signature", <SignatureOf key="s" artifact={artifact} />],
             ["Format", `${artifact.info.format}, version ${artifact.info.version}`],
             ["Artifact ID", <><code>{artifact.id}</code> <Copy text={artifact.id} label="Copy the ID" /></>],
           ]}
@@ -76,6 +76,17 @@ export function ArtifactCard({ artifact, editable, onChanged }: { artifact: Arti
         <p>Devices of type {types} can no longer get it. It can't be brought back.</p>
       </ConfirmDialog>
     </Card>
+  );
+}
+
+/** Who has signed an artifact, if that was checked when it was uploaded. */
+function SignatureOf({ artifact: { signed, signature } }: { artifact: Artifact }) {
+  if (!signature) return signed ? <Status is="neutral">Signed, not checked</Status> : <Status is="neutral">Not signed</Status>;
+  if (!signature.trusted) return <Status is="warning">Not trusted: {signature.reason}</Status>;
+  return (
+    <Status is="ok">
+      Signed by <Name wrap>{signature.key_name ?? ""}</Name>
+    </Status>
   );
 }
 

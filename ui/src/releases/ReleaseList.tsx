@@ -6,9 +6,9 @@ import { usePages } from "../app/pages";
 import { useApi } from "../app/resource";
 import { navigate, pathTo, setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
-import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Input, Link, Meter, Name, nothing, Page, Select, type Selection, Time, Toolbar } from "../parts";
+import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Input, Link, Meter, Name, nothing, Page, Select, type Selection, Status, Time, Toolbar } from "../parts";
 import { useLater } from "../app/later";
-import { deviceTypes, payloadTypes, type Release, RELEASES } from "./types";
+import { deviceTypes, isMarked, payloadTypes, type Release, RELEASES } from "./types";
 import { UploadDialog } from "./UploadDialog";
 
 const PER_PAGE = 50;
@@ -23,9 +23,18 @@ const columns: Column<Release>[] = [
     min: 12,
     grow: 2,
     cell: (release) => (
-      <Link to={pathTo("releases", release.name)}>
-        <Name>{release.name}</Name>
-      </Link>
+      <>
+        {isMarked(release) && (
+          <span title="No trusted key has signed it">
+            <Status is="warning">
+              <span class="seen-by-readers">Not trusted</span>
+            </Status>
+          </span>
+        )}
+        <Link to={pathTo("releases", release.name)}>
+          <Name>{release.name}</Name>
+        </Link>
+      </>
     ),
   },
   { id: "types", title: "Device types", wide: true, grow: 2, cell: (release) => <Name>{deviceTypes(release).join(", ") || "–"}</Name> },

@@ -19,3 +19,6 @@ export const deviceTypes = (release: Release): string[] =>
 /** All payload types of some artifacts, each once, in order. An artifact without payload has none. */
 export const payloadTypes = (artifacts: readonly Artifact[]): string[] =>
   [...new Set(artifacts.flatMap((artifact) => artifact.updates.map((update) => update.type_info.type ?? "")))].filter(Boolean).sort();
+
+/** Whether no trusted key had signed some artifact of a release when it was uploaded, and that was checked. */
+export const isMarked = (release: Release): boolean => release.artifacts.some((artifact) => artifact.signature?.trusted === false);

@@ -21,6 +21,7 @@ const ENTRIES: readonly Entry[] = [
   { id: "roles", label: "Roles", needs: "users:read", feature: "rbac" },
   { id: "webhooks", label: "Webhooks", needs: "integrations:read" },
   { id: "acceptance", label: "Acceptance", needs: "acceptance:manage" },
+  { id: "trust", label: "Trust", needs: "releases:read" },
   { id: "organization", label: "Organization" },
   { id: "cost", label: "Cost", needs: "settings:manage" },
   { id: "tenants", label: "Tenants", needs: "tenants:read", provider: true },

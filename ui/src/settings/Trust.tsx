@@ -18,8 +18,8 @@ const POLICY = "/management/v1/deployments/trust/policy";
 
 const SIGNATURES = [
   { value: "off", label: "Do not check signatures", hint: "Every artifact is accepted." },
-  { value: "warn", label: "Mark other artifacts", hint: "Artifacts without a signature by a trusted key are accepted, with a warning." },
-  { value: "demand", label: "Demand signatures", hint: "Artifacts without a signature by a trusted key are refused, also those that the server makes from a file." },
+  { value: "warn", label: "Mark artifacts that no trusted key has signed", hint: "They are accepted, and shown with a warning." },
+  { value: "demand", label: "Demand a signature by a trusted key", hint: "Other artifacts are refused, also those that the server makes from a file." },
 ] as const;
 
 const DOWNGRADES = [
@@ -98,11 +98,11 @@ function Keys({ keys }: { keys: Live<Key[]> }) {
   const [deleting, setDeleting] = useState<Key>();
   const columns: Column<Key>[] = [
     { id: "name", title: "Name", always: true, grow: 2, min: 8, cell: (key) => <Name>{key.name}</Name> },
-    { id: "algorithm", title: "Algorithm", min: 7, grow: 0, cell: (key) => key.algorithm },
+    { id: "algorithm", title: "Algorithm", min: 8, grow: 0, cell: (key) => key.algorithm },
     { id: "fingerprint", title: "Fingerprint (SHA-256)", wide: true, grow: 3, cell: (key) => <Name mono>{key.fingerprint}</Name> },
     { id: "created", title: "Added", wide: true, min: 8, grow: 0, cell: (key) => <Time at={key.created} /> },
     ...(can("settings:manage")
-      ? [{ id: "do", title: "", min: 3, grow: 0, end: true, cell: (key: Key) => <IconButton icon="delete" label={`Delete ${key.name}`} small onClick={() => setDeleting(key)} /> }]
+      ? [{ id: "do", title: "", min: 4, grow: 0, end: true, cell: (key: Key) => <IconButton icon="delete" label={`Delete ${key.name}`} small onClick={() => setDeleting(key)} /> }]
       : []),
   ];
   return (

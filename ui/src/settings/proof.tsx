@@ -74,7 +74,7 @@ function ProofDialog({ doing, onClose }: { doing: Doing; onClose: (did: boolean)
       }
     >
       <Form onSubmit={go} label="Confirm that it is you">
-        <p>Changes of credentials need {byCode ? "a code of your second factor" : "your password"}, since you signed in a while ago.</p>
+        <p>This change needs {byCode ? "a code of your second factor" : "your password"}, since you signed in a while ago.</p>
         {error && <Banner is="danger">{error}</Banner>}
         {byCode ? <Input label="Code" value={text} onInput={setText} inputMode="numeric" autocomplete="one-time-code" autofocus /> : <Password label="Your password" value={text} onInput={setText} autofocus />}
         {hasFactor && (
