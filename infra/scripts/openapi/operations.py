@@ -266,14 +266,16 @@ class Operation:
 
 
 def _with_helpers(handler: Callable[..., Any]) -> str:
-    """The source code of a handler and of the functions of its module that it calls."""
+    """The source code of a handler and of the functions of its feature that it calls."""
     source = inspect.getsource(handler)
     called = (handler.__globals__.get(name) for name in re.findall(r"\b([a-z_]\w*)\(", source))
-    package = handler.__module__.rpartition(".")[0]
     helpers = (each for each in called if inspect.isfunction(each))
-    return source + "".join(
-        inspect.getsource(each) for each in helpers if each.__module__.rpartition(".")[0] == package
-    )
+    return source + "".join(inspect.getsource(each) for each in helpers if _feature(each) == _feature(handler))
+
+
+def _feature(function: Callable[..., Any]) -> str:
+    """The package of the feature to which a function belongs."""
+    return ".".join(function.__module__.split(".")[:2])
 
 
 def _header(name: str) -> Schema:
