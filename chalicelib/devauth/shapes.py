@@ -70,7 +70,7 @@ class Limit(msgspec.Struct):
     limit: int
 
 
-class AuthSetShape(msgspec.Struct):
+class AuthSetShape(msgspec.Struct, omit_defaults=True):
     """An auth set in answers. ``pubkey`` is PEM, ``ts`` RFC 3339."""
 
     id: str
@@ -80,6 +80,8 @@ class AuthSetShape(msgspec.Struct):
     status: str
     device_id: str
     tier: str
+    rule: str = ""
+    """The name of the acceptance rule that accepted it, if it was one."""
 
 
 class DeviceShape(msgspec.Struct, omit_defaults=True):

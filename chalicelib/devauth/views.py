@@ -27,6 +27,7 @@ def device(found: Device, *, with_sets: bool = True) -> shapes.DeviceShape:
             status=item.status,
             device_id=found.id,
             tier=item.tier,
+            rule=item.rule,
         )
         for item in found.standing.sets
     ]

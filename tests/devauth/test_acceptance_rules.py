@@ -96,6 +96,16 @@ class TestAccepting:
         assert (entry["action"], entry["object"]["id"]) == ("update", device.id)
         assert entry["change"].endswith(f"pending -> accepted by rule by serial ({rule_id})")
 
+    def test_the_device_shows_the_rule_until_a_user_decides(self, api, new):
+        create(api, pattern())
+        device, other = new(), new("b")
+        device.auth()
+        accept(api, other)
+        assert find(api, device)["auth_sets"][0]["rule"] == "by serial"
+        assert "rule" not in find(api, other)["auth_sets"][0]
+        decide(api, device, "rejected")
+        assert "rule" not in find(api, device)["auth_sets"][0]
+
     def test_the_events_are_those_of_an_acceptance_by_a_user(self, api, new):
         http = {"url": "https://receiver.example.com/events"}
         hook = {"provider": "webhook", "credentials": {"type": "http", "http": http}}

@@ -42,6 +42,8 @@ class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True):
     status: Status
     ts: datetime
     tier: Tier = Tier.STANDARD
+    rule: str = ""
+    """The name of the acceptance rule that accepted it, until a user decides about it."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -105,8 +107,8 @@ def _with_sets(before: Standing, sets: tuple[AuthSet, ...], status: Status | Non
     return after
 
 
-def _replace(sets: tuple[AuthSet, ...], set_id: str, status: Status) -> tuple[AuthSet, ...]:
-    return tuple(replace(item, status=status) if item.id == set_id else item for item in sets)
+def _replace(sets: tuple[AuthSet, ...], set_id: str, status: Status, rule: str = "") -> tuple[AuthSet, ...]:
+    return tuple(replace(item, status=status, rule=rule) if item.id == set_id else item for item in sets)
 
 
 def settle(before: Standing) -> Standing:
@@ -118,13 +120,16 @@ def settle(before: Standing) -> Standing:
     return _with_sets(before, before.sets)
 
 
-def accept(before: Standing, set_id: str) -> Standing:
-    """Accept one set. Siblings that were accepted become rejected; all others stay as they are."""
+def accept(before: Standing, set_id: str, rule: str = "") -> Standing:
+    """Accept one set. Siblings that were accepted become rejected; all others stay as they are.
+
+    ``rule``: the name of the acceptance rule that does it; empty: a user or the device does.
+    """
     sets = tuple(
-        replace(item, status=Status.REJECTED) if item.status is Status.ACCEPTED and item.id != set_id else item
+        replace(item, status=Status.REJECTED, rule="") if item.status is Status.ACCEPTED and item.id != set_id else item
         for item in before.sets
     )
-    return _with_sets(before, _replace(sets, set_id, Status.ACCEPTED))
+    return _with_sets(before, _replace(sets, set_id, Status.ACCEPTED, rule))
 
 
 def revoke(before: Standing) -> Standing:

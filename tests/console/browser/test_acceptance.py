@@ -71,6 +71,8 @@ def test_a_rule_is_previewed_created_turned_off_and_deleted(console: Console, fl
     console.says("The rule is deleted.")
     console.says("No rules")
 
+    console.show(f"/devices/{waiting.id}")
+    console.says("accepted by rule Line 4")
     console.show(f"/auditlogs?object_id={waiting.id}")
     expect(page.get_by_text("rule Line 4").first).to_be_visible()
 

@@ -33,6 +33,7 @@ export function AuthSets({ device, editable, onChanged }: { device: AuthDevice; 
                 <Status is={status?.is ?? "neutral"}>{status?.label}</Status>
                 <span class="muted small">
                   since <Time at={set.ts} />
+                  {set.rule && `, accepted by rule ${set.rule}`}
                 </span>
               </Row>
               {editable && (

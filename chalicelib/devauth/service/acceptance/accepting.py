@@ -105,7 +105,7 @@ def _accept(tenant: TenantId, identity_hash: str, claimed: AuthSet, rule: Rule, 
         return None
     if not rules.accepts(rule, applicant(device, known, claimed), now):
         return None
-    after = replace(device.moved_to(sets.accept(device.standing, claimed.id), now), check_in=now)
+    after = replace(device.moved_to(sets.accept(device.standing, claimed.id, rule.name), now), check_in=now)
     note = Note(Action.UPDATE, f"Authentication set {claimed.id}: pending -> accepted by rule {rule.name} ({rule.id})")
 
     def also(tx: Transaction) -> None:
