@@ -292,6 +292,34 @@ def test_a_retry_of_many_devices_is_prepared(
     assert world.show(again)["status"] == "finished"
 
 
+def test_a_prepared_retry_is_for_devices_in_the_users_groups(
+    world: World,
+    fleet: list[Device],
+    server: LocalServer,
+    tenant: Tenant,
+    sign_in: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    control_items.ref(tenant.id).update([ControlItem.parts.set(parts.LARGE)])
+    control.forget(tenant.id)
+    groups = "/api/management/v1/inventory/groups/mine/devices"
+    assert world.api.patch(groups, json=[device.id for device in fleet]).status_code == 200
+    deployment = world.deploy("two", group="mine")
+    for device in fleet[:3]:
+        serves(device.poll(), deployment)
+    world.abort(deployment)
+    monkeypatch.setattr(limits, "UNDIVIDED_DEVICES", 2)
+    assert world.api.post(ROLES, json=role("mine", scoped("DeployToDevices", "mine"))).status_code == 201
+    answer = _post(sign_in(tenant, "mine"), deployment, {"statuses": ["aborted"]})
+    assert answer.status_code == 201, answer.text
+    assert world.api.request("DELETE", groups, json=[fleet[0].id]).status_code == 200
+
+    server.drain()
+
+    again = answer.headers["Location"].rsplit("/", 1)[-1]
+    assert _targets(world, again) == sorted(device.id for device in fleet[1:3])
+
+
 def test_an_earlier_worker_gives_a_retry_to_no_device(
     world: World, fleet: list[Device], server: LocalServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
