@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from infra.local.testing import LocalServer
     from tests.conftest import SignIn
     from tests.simulator.device import Device
+    from tests.support.time import Clock
 
 
 @pytest.fixture
@@ -76,6 +77,10 @@ def test_a_retry_is_for_exactly_the_devices_that_failed(world: World, fleet: lis
     shown = world.show(again)
     assert (shown["name"], shown["artifact_name"], shown["parent"]) == ("winter (retry 1)", "two", deployment)
     assert shown["force_installation"]
+    entries = world.api.get("/api/management/v1/auditlogs/logs").json()
+    assert [each["change"] for each in entries if each["object"]["id"] == again] == [
+        f"Retry of deployment {deployment}"
+    ]
     assert shown["filter"]["terms"][0]["value"] == sorted(device.id for device in failed)
     assert world.show(deployment)["retried_by"] == [again]
     serves_nothing(fleet[1].poll())
@@ -126,6 +131,31 @@ def test_a_retry_may_bring_a_fixed_release_with_other_options(world: World, flee
     assert (shown["artifact_name"], shown["name"], shown["parent"]) == ("three", "fixed", deployment)
     assert "retries" not in shown
     assert len(shown["phases"]) == 2
+
+
+def test_a_retry_keeps_what_protects_the_fleet(world: World, fleet: list[Device], moment: Clock) -> None:
+    phases: list[dict[str, Any]] = [{"batch_size": 50}, {"batch_size": 50}]
+    windows = [{"start_time": "00:00", "duration": "P1D"}]
+    stop = {"max_failures": 3, "per": "phase"}
+    given = {"gate": {"success_percent": 50}, "stop": stop, "windows": windows, "time_zone": "Europe/Berlin"}
+    deployment = world.deploy("two", phases=phases, rollout=given)
+    for device in fleet[:2]:
+        _end(device, deployment)
+
+    kept = world.show(_retry(world, deployment))["rollout"]["settings"]
+
+    assert (kept["windows"], kept["time_zone"]) == (windows, "Europe/Berlin")
+    assert "gate" not in kept
+    # Without phases, failures are counted in the whole deployment.
+    assert (kept["stop"]["max_failures"], kept["stop"].get("per")) == (3, None)
+    in_phases = world.show(_retry(world, deployment, {"name": "in phases", "phases": phases}))["rollout"]["settings"]
+    assert (in_phases["gate"], in_phases["stop"]) == (given["gate"], stop)
+    other = {"name": "other", "rollout": {"stop": {"max_failures": 1}}}
+    assert "windows" not in world.show(_retry(world, deployment, other))["rollout"]["settings"]
+    world.abort(deployment)  # its second phase waits, and would be the older one
+    only_gate = world.deploy("two", [fleet[2].id, fleet[3].id], phases=phases, rollout={"gate": {}})
+    _end(fleet[2], only_gate)
+    assert "rollout" not in world.show(_retry(world, only_gate))
 
 
 def test_devices_with_other_statuses_can_be_retried(world: World, fleet: list[Device]) -> None:
@@ -373,6 +403,7 @@ def test_a_retry_may_crash_anywhere(world: World, fleet: list[Device], tenant: T
     assert len(made) > 5
 
 
+@pytest.mark.usefixtures("warm")
 def test_the_cost_of_a_retry(world: World, fleet: list[Device]) -> None:
     deployment = world.deploy("two")
     for device in fleet[:2]:

@@ -112,9 +112,15 @@ def _step(seconds: float) -> int:
 
 
 def by_phase(courses: Iterable[Course], deployment: Deployment) -> list[ReportPart]:
-    """The devices of each phase in which one has begun; from the start of the phase."""
-    starts = {str(number): each.start.timestamp() for number, each in enumerate(deployment.plan.phases, start=1)}
+    """The devices of each phase in which one has begun; from the start of the phase.
+
+    A gate or a pause may open a phase later than it was planned: then from when its first device began.
+    """
+    plan = deployment.plan
+    starts = {str(number): each.start.timestamp() for number, each in enumerate(plan.phases, start=1)}
     parts = _by(courses, lambda each: None if each.phase is None else str(each.phase + 1))
+    if plan.rollout is not None:
+        starts |= {number: min(each.begun for each in begun) for number, begun in parts.items()}
     return [_part(number, parts[number], since) for number, since in starts.items() if number in parts]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from chalicelib import limits
+from chalicelib.deployments.shapes.rollout import Rollout
 
 if TYPE_CHECKING:
     from chalicelib.deployments.rules.deployment import Plan
@@ -25,3 +28,13 @@ def name(plan: Plan, number: int) -> str:
         # A retry of a retry, more than a hundred times: begin to count anew.
         base, suffix = plan.name, f" (retry {number})"
     return base[: limits.DEPLOYMENT_NAME - len(suffix)] + suffix
+
+
+def rollout(plan: Plan, *, has_phases: bool) -> Rollout | None:
+    """The rollout of a retry: that of the deployment, without what needs phases if the retry has none."""
+    given = plan.rollout
+    if given is None or has_phases:
+        return given
+    stop = None if given.stop is None else replace(given.stop, per="deployment")
+    kept = replace(given, gate=None, stop=stop)
+    return None if kept == Rollout() else kept

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def created(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
     """A deployment was created."""
-    more = {"created": rfc3339(plan.created), "max_devices": plan.size, "phase_count": len(plan.phases)}
+    more: dict[str, Any] = {"created": rfc3339(plan.created), "max_devices": plan.size, "phase_count": len(plan.phases)}
+    if plan.parent is not None:
+        more["parent"] = plan.parent
     _tell(tx, tenant, Kind.DEPLOYMENT_CREATED, _about(plan) | more)
 
 

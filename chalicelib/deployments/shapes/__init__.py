@@ -81,7 +81,7 @@ class SetStatus(msgspec.Struct, forbid_unknown_fields=True):
 class NewRetry(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST /deployments/{id}/retry``. What is absent is as in the deployment that is retried.
 
-    ``statuses`` are those of the devices to update again. Without phases, all of them may begin at once.
+    ``statuses`` are those of the devices to update again. Without phases there are none, and no gate.
     """
 
     name: Name | None = None
@@ -93,6 +93,7 @@ class NewRetry(msgspec.Struct, forbid_unknown_fields=True):
     retries: Retries | None = None
     phases: list[NewPhase] | None = None
     uniform_phases: UniformPhases | None = None
+    rollout: Rollout | None = None
 
 
 class DeploymentIds(msgspec.Struct, forbid_unknown_fields=True):

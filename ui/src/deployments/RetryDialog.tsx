@@ -26,7 +26,7 @@ export function RetryDialog({ open, deployment, onClose }: { open: boolean; depl
       <Stack>
         <p>
           A new deployment brings <Name>{release}</Name> to the devices that failed{deployment.status === "finished" ? "" : " so far"}. Those that were
-          decommissioned since are left out. All of them may begin at once.
+          decommissioned since are left out. All of them may begin at once{deployment.rollout ? ", as far as the windows and the rate of this deployment allow" : ""}.
         </p>
         {can("releases:read") && <ReleaseField value={release} hint="The same release, or one in which the fault is fixed." onChange={setRelease} />}
       </Stack>

@@ -154,7 +154,8 @@ def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] |
         heads.change(tx, heads.changed(head, current=heads.current_of(head), queue=queue))
     if plan.kind == SOFTWARE:
         # A configuration deployment is a part of a change that deviceconfig records.
-        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, audited(plan))
+        change = None if plan.parent is None else f"Retry of deployment {plan.parent}"
+        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, audited(plan), change=change)
     tx.commit()
 
 

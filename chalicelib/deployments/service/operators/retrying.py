@@ -76,8 +76,8 @@ def retry(tenant: TenantId, deployment: str, wanted: NewRetry, scopes: Scopes) -
 
 def _completed(parent: Deployment, wanted: NewRetry) -> NewDeployment:
     """The request, with the parent's values for what is absent."""
-    plan = parent.plan
-    control_map = parent.control_map
+    plan, control_map = parent.plan, parent.control_map
+    has_phases = wanted.uniform_phases is not None or len(wanted.phases or ()) > 1
     return NewDeployment(
         name=wanted.name or rules.name(plan, len(parent.retried_by) + 1),
         artifact_name=wanted.artifact_name or plan.artifact_name,
@@ -85,6 +85,7 @@ def _completed(parent: Deployment, wanted: NewRetry) -> NewDeployment:
         retries=plan.retries if wanted.retries is None else wanted.retries,
         phases=wanted.phases,
         uniform_phases=wanted.uniform_phases,
+        rollout=wanted.rollout or rules.rollout(plan, has_phases=has_phases),
         update_control_map=None if control_map is None else {**control_map, "id": None},
     )
 
