@@ -291,6 +291,20 @@ class TestCost:
             new("c").auth()
         assert cost.by_operation == {"Query": 2, "UpdateItem": 1, "TransactWriteItems": 1}
 
+    def test_an_acceptance_costs_less_than_one_by_a_user(self, api, http, tenant, new, warm):
+        first, by_rule = new(), new()
+        by_user = [Device(http, tenant.tenant_token) for _ in range(2)]
+        accept(api, by_user[0])
+        with counted() as users:
+            accept(api, by_user[1])
+        create(api, pattern(max_per_day=5))
+        first.auth()
+        with counted() as cost:
+            assert by_rule.auth().status_code == 200
+        assert cost.round_trips <= 9
+        assert cost.write_units <= 33
+        assert cost.write_units < users.write_units
+
     def test_no_poll_costs_more(self, ruled):
         accepted, *_ = ruled
         accepted.poll()

@@ -135,7 +135,7 @@ def accepts(rule: Rule, device: Applicant, now: datetime) -> bool:
     """Whether a rule accepts a device, apart from limits."""
     return (
         rule.enabled
-        and is_undecided(device.standing, proves_key=_proves_key(rule, device))
+        and _is_undecided(device.standing, proves_key=_proves_key(rule, device))
         and _concerns(rule, device)
         and all(_matches(text, device.identity.get(name)) for name, text in rule.pattern.items())
         and (rule.type is not Kind.CERTIFICATE or _is_certified(rule, device, now))
@@ -172,7 +172,7 @@ def _is_certified(rule: Rule, device: Applicant, now: datetime) -> bool:
     return certificates.is_certified(authorities, shown, device.pubkey, common_name, now)
 
 
-def is_undecided(standing: Standing, *, proves_key: bool) -> bool:
+def _is_undecided(standing: Standing, *, proves_key: bool) -> bool:
     """Whether nobody has decided about a device yet, so that a rule may.
 
     If several keys claim the identity, only one that is proved to be the device's own may be accepted by a rule.

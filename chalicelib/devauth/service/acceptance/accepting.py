@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from chalicelib.devauth.rules.device import Device, Known
     from chalicelib.devauth.rules.sets import AuthSet
 
+_FULL: Final = "daily limit"
+"""The label of the condition that fails when a rule has reached its daily limit."""
 _rules: Store[TenantId, table.Rules] = Store(1000)
 _closed: Store[tuple[str, ...], bool] = Store()
 """What need not be tried again: a rule on a day when it has reached its limit, and one for a key that is reserved."""
-_full: Store[tuple[str, ...], float] = Store()
+_paused: Store[tuple[str, ...], float] = Store()
 """Until when no device of a tenant's tier is accepted, because its limit was reached; seconds since 1970."""
 
 
@@ -54,7 +56,7 @@ def by_rules(tenant: TenantId, device: Device, known: Known, claimed: AuthSet, n
 
     The rules are tried from the oldest on. A limit that is reached, of a rule or of the tenant, leaves it pending.
     """
-    if now.timestamp() < (_full.get((tenant, claimed.tier)) or 0):
+    if now.timestamp() < (_paused.get((tenant, claimed.tier)) or 0):
         return None
     asking = applicant(device, known, claimed)
     for rule in current(tenant):
@@ -67,7 +69,7 @@ def by_rules(tenant: TenantId, device: Device, known: Known, claimed: AuthSet, n
         except _RefusedError as refused:
             _closed.put(refused.about, True)
         except LimitReachedError:
-            _full.put((tenant, claimed.tier), now.timestamp() + limits.ACCEPTANCE_PAUSE)
+            _paused.put((tenant, claimed.tier), now.timestamp() + limits.ACCEPTANCE_PAUSE)
             return None
     return None
 
@@ -133,9 +135,6 @@ def _reasons(tenant: TenantId, rule: Rule, claimed: AuthSet, now: datetime) -> t
 
 def _key_hash(claimed: AuthSet) -> str:
     return hashlib.sha256(claimed.pubkey.encode()).hexdigest()
-
-
-_FULL: Final = "daily limit"
 
 
 class _Counted(msgspec.Struct):

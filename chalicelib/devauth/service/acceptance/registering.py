@@ -82,7 +82,7 @@ def _store(tenant: TenantId, entries: Sequence[Entry]) -> list[Registration]:
         elif earlier.pubkey == given.pubkey:
             results.append(Registration(entry.line, RegistrationStatus.EXISTS))
         else:
-            text = "the identity is registered with another public key, or with one or none; delete it first"
+            text = "the identity is registered already, with a different public key or without one; delete it first"
             results.append(Registration(entry.line, RegistrationStatus.INVALID, text))
     if new:
         tx = Transaction()
