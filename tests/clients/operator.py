@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx2
 
     from tests.clients.device import MenderClient
@@ -13,6 +16,7 @@ DEVAUTH = "/api/management/v2/devauth/devices"
 DEPLOYMENTS = "/api/management/v1/deployments/deployments"
 ARTIFACTS = "/api/management/v1/deployments/artifacts"
 INVENTORY = "/api/management/v1/inventory/devices"
+TRUST = "/api/management/v1/deployments/trust/policy"
 CONFIGURATIONS = "/api/management/v1/deviceconfig/configurations/device"
 
 
@@ -76,6 +80,19 @@ class Operator:
         answer = self._http.post(DEPLOYMENTS, json=body)
         assert answer.status_code == 201, answer.text
         return answer.headers["Location"].rsplit("/", 1)[-1]
+
+    @contextmanager
+    def refuses_downgrades(self) -> Iterator[None]:
+        """A block in which devices get no older software."""
+        self._set_policy("refuse")
+        try:
+            yield
+        finally:
+            self._set_policy("allow")
+
+    def _set_policy(self, downgrades: str) -> None:
+        answer = self._http.put(TRUST, json={"signatures": "off", "downgrades": downgrades})
+        assert answer.status_code == 204, answer.text
 
     def configure(self, client: MenderClient, configuration: dict[str, str]) -> str:
         """Configure a device and deploy the configuration; returns the deployment's id."""

@@ -98,6 +98,21 @@ def test_an_artifact_for_other_devices_is_not_installed(fleet: Fleet, publish: P
     assert not (client.installed / "stove-1.txt").exists()
 
 
+def test_a_client_with_newer_software_is_refused(fleet: Fleet, publish: Publish, operator: Operator) -> None:
+    """The version is the one that Mender's own tools write into an artifact, and that its client then reports."""
+    client, _ = fleet
+    publish("wick-1.10", "long")
+    publish("wick-1.9", "short")
+    assert finish_deployment(operator, client, operator.deploy("wick-1.10", client))["status"] == "success"
+    with operator.refuses_downgrades():
+        row = finish_deployment(operator, client, operator.deploy("wick-1.9", client))
+
+    assert row["status"] == "noartifact"
+    assert row["downgrade"] == "rootfs-image.single-file.version wick-1.10 -> wick-1.9"
+    assert finish_deployment(operator, client, operator.deploy("wick-1.9", client))["status"] == "success"
+    assert (client.installed / "wick-1.9.txt").read_text() == "short"
+
+
 def test_a_failure_is_counted_and_explained(fleet: Fleet, publish: Publish, operator: Operator) -> None:
     client, _ = fleet
     publish("broken-1", module="failing")

@@ -177,6 +177,9 @@ def test_the_prediction_of_a_poll_knows_the_policy(world, old):
         set_policy(world, policy)
         (told,) = world.api.get(f"{DEPLOYMENTS}/devices/{device.id}/upcoming").json()
         assert told["outcome"] == outcome
+        (explained,) = world.api.get(f"{DEPLOYMENTS}/devices/{device.id}/explain").json()
+        assert explained["decision"] == ("noartifact" if policy == "refuse" else "assign")
+        assert (f"the trust policy refuses older software: {TEXT}" == explained["reason"]) == (policy == "refuse")
 
 
 @pytest.mark.parametrize("policy", ["flag", "refuse"])

@@ -198,6 +198,9 @@ class _Explanations:
         return "assign", "the next poll of the device begins it", None
 
     def _no_artifact(self, plan: Plan, provided: Mapping[str, str]) -> str:
+        refused = predicting.refused_downgrade(self._tenant, plan, provided)
+        if refused is not None:
+            return f"the trust policy refuses older software: {refused}"
         types = sorted(
             {name for each in artifacts.candidates(self._tenant, plan.artifact_name) for name in each.device_types}
         )

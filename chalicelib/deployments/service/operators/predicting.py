@@ -22,6 +22,7 @@ from chalicelib.inventory import service as inventory
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from chalicelib.artifacts.service import Candidate
     from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.deployments.rules.polling import Waiting
     from chalicelib.deployments.rules.rollout import State
@@ -97,10 +98,18 @@ def first_status(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> S
     status = decision.first_status(plan, provided, has_artifact=runs)
     if status.final:
         return status
-    known = control.get(tenant)
-    artifact = selection.choose(candidates, provided, by_dependencies=known.includes(Feature.DEPENDENCIES))
-    if artifact is None:
+    if _artifact(tenant, plan, provided) is None:
         return None  # it may depend on what the device provides in polls, which the inventory does not have
-    refuses = known.trust.downgrades == "refuse"
-    is_refused = refuses and downgrades.find(tenant, known.trust, plan, artifact.id, provided) is not None
-    return Status.NOARTIFACT if is_refused else status
+    return status if refused_downgrade(tenant, plan, provided) is None else Status.NOARTIFACT
+
+
+def refused_downgrade(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> str | None:
+    """The downgrade because of which a device does not get its artifact (``downgrades.find``); None: there is none."""
+    policy = control.get(tenant).trust
+    artifact = _artifact(tenant, plan, provided) if policy.downgrades == "refuse" else None
+    return None if artifact is None else downgrades.find(tenant, policy, plan, artifact.id, provided)
+
+
+def _artifact(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> Candidate | None:
+    by_dependencies = control.get(tenant).includes(Feature.DEPENDENCIES)
+    return selection.choose(artifacts.candidates(tenant, plan.artifact_name), provided, by_dependencies=by_dependencies)
