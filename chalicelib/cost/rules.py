@@ -288,14 +288,31 @@ def savings(fleet: Fleet, gateway: str) -> list[Saving]:
     return sorted((each for each in found if each.dollars > 0), key=lambda each: -each.dollars)
 
 
+def updates(number: float, sent: float, gateway: str = "REST API") -> Bill:
+    """What updates of this number of devices cost in addition, if they send ``sent`` GB of artifacts."""
+    call = CALLS["update"]
+    return Bill(
+        {
+            f"gateway: {gateway}": GATEWAYS[gateway](number * call.requests),
+            "functions and tables": number / MILLION * _behind_gateway(call),
+            "artifacts sent to devices": tiered(sent, "egress"),
+        }
+    )
+
+
 def per_million(name: str, gateway: str) -> float:
     """Dollars for a million more calls of one kind in a large fleet, without what does not depend on calls."""
     call = CALLS[name]
     many = 100 * MILLION
     front = (GATEWAYS[gateway](2 * many) - GATEWAYS[gateway](many)) / (many / MILLION) * call.requests
+    return front + _behind_gateway(call)
+
+
+def _behind_gateway(call: Call) -> float:
+    """Dollars for a million calls of one kind in functions and tables."""
     functions = call.requests * PRICES["invocations"].dollars
     functions += milliseconds(call) / 1000 * MEMORY * PRICES["duration"].dollars
-    return front + functions + call.reads * PRICES["reads"].dollars + call.writes * PRICES["writes"].dollars
+    return functions + call.reads * PRICES["reads"].dollars + call.writes * PRICES["writes"].dollars
 
 
 def money(dollars: float) -> str:

@@ -22,6 +22,16 @@ def estimate(levers: Levers) -> Estimate:
     )
 
 
+def of_updates(number: float, sent: float) -> tuple[float, float]:
+    """Dollars for the updates of this number of devices: for their requests, and for ``sent`` bytes of artifacts."""
+    found = rules.updates(number, sent / _GB)
+    transfer = found.parts["artifacts sent to devices"]
+    return found.total - transfer, transfer
+
+
+_GB = 1_000_000_000
+
+
 def _bill(fleet: Fleet, gateway: str) -> Bill:
     found = rules.bill(fleet, gateway)
     parts = [Part(name, _cents(dollars)) for name, dollars in found.parts.items()]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from chalice.app import Blueprint
 from msgspec.structs import replace
 
-from chalicelib.deployments.management_v1.deployments import PLACE, read_id, read_wanted, show_list
+from chalicelib.deployments.management_v1.deployments import read_id, read_wanted, show_list
+from chalicelib.deployments.management_v1.previews import save_or_preview
 from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import Deployment, NewDynamicDeployment
+from chalicelib.deployments.shapes.preview import Preview
 from chalicelib.errors import BadRequest
 from chalicelib.features import Feature
 from chalicelib.http.endpoint import user_route
-from chalicelib.http.request import Created, NoContent, Reply, UserRequest, created, no_content
+from chalicelib.http.request import Created, NoContent, Reply, UserRequest, no_content
 from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
@@ -43,14 +45,14 @@ def list_deployments(request: UserRequest) -> Reply[list[Deployment]]:
     feature=Feature.DYNAMIC_GROUPS,
     body_error="Validating request body: ",
 )
-def create_deployment(request: UserRequest, body: NewDynamicDeployment) -> Created:
-    """Create a deployment for the devices that match a saved filter when they poll.
+def create_deployment(request: UserRequest, body: NewDynamicDeployment) -> Created | Reply[Preview]:
+    """Create a deployment for the devices that match a saved filter when they poll; with ``dry_run``, only preview it.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
         Unprocessable: there is no such filter or artifact, or too many deployments are unfinished.
     """
-    return created(PLACE + service.create_for_filter(request.tenant, body, request.scopes))
+    return save_or_preview(request, service.draft_for_filter(request.tenant, body, request.scopes))
 
 
 @user_route(bp, "DELETE /management/v2/deployments/deployments/releases", Permission.RELEASES_MANAGE)

@@ -148,13 +148,22 @@ def open_deployment(tx: Transaction, tenant: TenantId, deployment: str, sequence
     Raises:
         Unprocessable: too many deployments are unfinished.
     """
+    _add(tx, ref(tenant), require_room(tenant), deployment, sequence)
+
+
+def require_room(tenant: TenantId) -> Mapping[str, Entry]:
+    """Check that another deployment may be open; returns those in the control item.
+
+    Raises:
+        Unprocessable: too many deployments are unfinished.
+    """
     item = control.find(tenant)
     recent, paged = (item.open, item.paged or 0) if item is not None else ({}, 0)
     if len(recent) + paged >= limits.OPEN_DEPLOYMENTS:
         raise Unprocessable(
             f"too many unfinished deployments (max: {limits.OPEN_DEPLOYMENTS}); abort some or let them finish"
         )
-    _add(tx, ref(tenant), recent, deployment, sequence)
+    return recent
 
 
 def close_deployment(tx: Transaction, tenant: TenantId, deployment: str) -> None:

@@ -76,11 +76,16 @@ def test_creating_a_deployment(world: World, fleet: list[Device], moment: Clock,
     listed = NewDeployment(name="a", artifact_name="two", all_devices=True, phases=phases)
     chosen = save_filter(world, "tags", "place", "here")
     dynamic = NewDynamicDeployment(name="b", artifact_name="two", filter_id=chosen, max_devices=2, phases=phases)
-    makes: list[Callable[[], str]] = [
-        partial(deployments_service.create, tenant.id, listed, (EVERYWHERE,)),
-        partial(deployments_service.create_for_filter, tenant.id, dynamic, (EVERYWHERE,)),
+    everywhere = (EVERYWHERE,)
+    drafts: list[Callable[[], deployments_service.Draft]] = [
+        partial(deployments_service.draft, tenant.id, listed, everywhere),
+        partial(deployments_service.draft_for_filter, tenant.id, dynamic, everywhere),
     ]
-    for make in makes:
+    for draft in drafts:
+
+        def make(draft: Callable[[], deployments_service.Draft] = draft) -> str:
+            return deployments_service.save(tenant.id, draft())
+
         for _ in each_crash(make):
             control.forget(tenant.id)  # a crashed process remembers nothing
             with suppress(Conflict):  # the crashed one had been committed

@@ -391,10 +391,14 @@ def test_a_retry_that_is_sent_eight_times_at_once_is_one_deployment(world: World
 def test_a_retry_may_crash_anywhere(world: World, fleet: list[Device], tenant: Tenant) -> None:
     made = [world.deploy("two")]
     _end(fleet[0], made[-1])
-    for _ in each_crash(lambda: service.retry(tenant.id, made[-1], NewRetry(), (EVERYWHERE,))):
+
+    def retry() -> str:
+        return service.save(tenant.id, service.draft_retry(tenant.id, made[-1], NewRetry(), (EVERYWHERE,)))
+
+    for _ in each_crash(retry):
         control.forget(tenant.id)  # a crashed process remembers nothing
         with suppress(Conflict):  # the crashed one had been committed
-            service.retry(tenant.id, made[-1], NewRetry(), (EVERYWHERE,))
+            retry()
         (again,) = world.show(made[-1])["retried_by"]
         assert world.show(again)["parent"] == made[-1]
         _end(fleet[0], again)

@@ -8,6 +8,7 @@ from chalice.app import Blueprint
 from msgspec.structs import replace
 
 from chalicelib import limits
+from chalicelib.deployments.management_v1.previews import save_or_preview
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import (
@@ -19,6 +20,7 @@ from chalicelib.deployments.shapes import (
     NewRetry,
     SetStatus,
 )
+from chalicelib.deployments.shapes.preview import Preview
 from chalicelib.deployments.shapes.rollout import RolloutAction
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
@@ -30,14 +32,12 @@ from chalicelib.http.request import (
     Reply,
     Request,
     UserRequest,
-    created,
     no_content,
 )
 from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
 
-PLACE = "/api/management/v1/deployments/deployments/"
 _STATUSES = {"pending", "inprogress", "finished", "aborted", "scheduled"}
 _KINDS = {"software", "configuration"}
 
@@ -100,14 +100,14 @@ def read_wanted(request: Request) -> service.Wanted:
     Permission.DEPLOYMENTS_MANAGE,
     body_error="Validating request body: ",
 )
-def create_deployment(request: UserRequest, body: NewDeployment) -> Created:
-    """Create a deployment for listed devices or for all devices.
+def create_deployment(request: UserRequest, body: NewDeployment) -> Created | Reply[Preview]:
+    """Create a deployment for listed devices or for all devices; with ``dry_run``, only preview it.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
         Unprocessable: there is no such artifact, or too many deployments are unfinished.
     """
-    return created(PLACE + service.create(request.tenant, body, request.scopes))
+    return save_or_preview(request, service.draft(request.tenant, body, request.scopes))
 
 
 @user_route(
@@ -116,14 +116,14 @@ def create_deployment(request: UserRequest, body: NewDeployment) -> Created:
     Permission.DEPLOYMENTS_MANAGE,
     body_error="Validating request body: ",
 )
-def create_deployment_for_group(request: UserRequest, body: NewDeployment, name: str) -> Created:
-    """Create a deployment for a static group.
+def create_deployment_for_group(request: UserRequest, body: NewDeployment, name: str) -> Created | Reply[Preview]:
+    """Create a deployment for a static group; with ``dry_run``, only preview it.
 
     Raises:
         Conflict: an unfinished deployment has the same parameters.
         Unprocessable: there is no such artifact, or too many deployments are unfinished.
     """
-    return created(PLACE + service.create_for_group(request.tenant, name, body, request.scopes))
+    return save_or_preview(request, service.draft_for_group(request.tenant, name, body, request.scopes))
 
 
 @user_route(bp, "POST /management/v1/deployments/deployments/statistics/list", Permission.DEPLOYMENTS_READ)
@@ -206,11 +206,11 @@ def set_deployment_status(request: UserRequest, body: SetStatus, id: str) -> NoC
     Permission.DEPLOYMENTS_MANAGE,
     within={"deployment": "id"},
 )
-def retry_deployment(request: UserRequest, body: bytes, id: str) -> Created:
+def retry_deployment(request: UserRequest, body: bytes, id: str) -> Created | Reply[Preview]:
     """Create a deployment to the devices that have failed in this one so far.
 
     The body may be empty: then the same release is installed again, with the options of this deployment but without its
-    phases. Devices that fail later are not included. Not part of Mender's API.
+    phases. Devices that fail later are not included. With ``dry_run``, it is only previewed. Not part of Mender's API.
 
     Raises:
         Conflict: an unfinished retry has the same parameters, or the deployment was retried too often.
@@ -221,7 +221,7 @@ def retry_deployment(request: UserRequest, body: bytes, id: str) -> Created:
     if body.strip():
         content.require_json(request.headers.get("content-type"), body)
         wanted = content.decode(body, NewRetry, prefix="Validating request body: ")
-    return created(PLACE + service.retry(request.tenant, read_id(id), wanted, request.scopes))
+    return save_or_preview(request, service.draft_retry(request.tenant, read_id(id), wanted, request.scopes))
 
 
 @user_route(

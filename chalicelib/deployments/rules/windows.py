@@ -19,6 +19,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST: Final = timedelta(days=7)
 """The longest duration of a window."""
 _WEEK: Final = 7
+_YEAR: Final = timedelta(days=366)
 
 
 def opened(windows: Sequence[Window], zone: str, now: datetime) -> datetime | None:
@@ -32,6 +33,27 @@ def next_start(windows: Sequence[Window], zone: str, now: datetime) -> datetime 
     return min((start for start, _ in _around(windows, zone, now) if start > now), default=None)
 
 
+def openings(windows: Sequence[Window], zone: str, since: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Start and end of each time in which a window is open, in order, from the one that is open at ``since``.
+
+    Windows that overlap or follow each other are one such time. It ends with the first one that ends after a year.
+    """
+    local = ZoneInfo(zone)
+    last = since + _YEAR if since < datetime.max.replace(tzinfo=UTC) - _YEAR else since
+    day = _shifted(since.astimezone(local).date(), -_WEEK - 1)
+    begun: tuple[datetime, datetime] | None = None
+    while day is not None and (begun is None or begun[1] <= last):
+        for start, end in sorted(_on(windows, day, local)):
+            if begun is not None and start > begun[1]:
+                if begun[1] > since:
+                    yield begun
+                begun = None
+            begun = (start, end) if begun is None else (begun[0], max(begun[1], end))
+        day = _shifted(day, 1)
+    if begun is not None:
+        yield begun
+
+
 def local(time: datetime, zone: str) -> datetime:
     """A time in a time zone."""
     return time.astimezone(ZoneInfo(zone))
@@ -41,13 +63,19 @@ def _around(windows: Sequence[Window], zone: str, now: datetime) -> Iterator[tup
     """Start and end of each window that may be open now, or is the next one to begin."""
     local = ZoneInfo(zone)
     today = now.astimezone(local).date()
+    # The longest window began a week ago at the earliest, and each begins at least once in a week.
+    for offset in range(-_WEEK - 1, _WEEK + 2):
+        day = _shifted(today, offset)
+        if day is not None:
+            yield from _on(windows, day, local)
+
+
+def _on(windows: Sequence[Window], day: date, local: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """Start and end of each window that begins on a day."""
     for window in windows:
-        # The longest window began a week ago at the earliest, and each begins at least once in a week.
-        for offset in range(-_WEEK - 1, _WEEK + 2):
-            day = _shifted(today, offset)
-            if day is not None and (not window.days or DAYS[day.weekday()] in window.days):
-                start = _instant(day, window.start_time, local)
-                yield start, start + window.duration
+        if not window.days or DAYS[day.weekday()] in window.days:
+            start = _instant(day, window.start_time, local)
+            yield start, start + window.duration
 
 
 def _shifted(day: date, days: int) -> date | None:

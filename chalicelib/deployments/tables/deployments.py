@@ -170,6 +170,11 @@ def read_totals(tenant: TenantId) -> tuple[int, int]:
     return item.total, item.open
 
 
+def is_reserved(tenant: TenantId, lock: str) -> bool:
+    """Whether an unfinished deployment has these parameters (strongly consistent)."""
+    return active_ref(tenant, lock).fetch() is not None
+
+
 # --- writes ---------------------------------------------------------------------------------------
 
 

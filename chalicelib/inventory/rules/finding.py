@@ -142,6 +142,26 @@ def values(snapshot: Snapshot | None, changed: Changed, query: Query, place: Pla
     return found
 
 
+def table(
+    snapshot: Snapshot | None, changed: Changed, query: Query, places: Sequence[Place], most: int
+) -> tuple[dict[str, tuple[Any, ...]], int]:
+    """The values of some attributes of the first ``most`` devices that a query finds, by id.
+
+    The query has neither a text nor an order. Returns also the number of all devices that it finds.
+    """
+    ids, total = find(snapshot, changed, query, 0, most)
+    columns = [snapshot.column(*place) for place in places] if snapshot is not None else []
+    found: dict[str, tuple[Any, ...]] = {}
+    for device_id in ids:
+        device = changed.get(device_id)
+        if device is not None:
+            found[device_id] = tuple(device.value(*place) for place in places)
+        elif snapshot is not None:
+            row = bisect_left(snapshot.ids, device_id)
+            found[device_id] = tuple(column.value(row) for column in columns)
+    return found, total
+
+
 def _remaining(snapshot: Snapshot, changed: Changed, query: Query) -> bytes:
     """One byte for each row: 1 if the device is unchanged and meets the query's conditions, without its text."""
     chosen = bytearray(b"\x01" * snapshot.devices)

@@ -9,6 +9,7 @@ from chalicelib.inventory.service.filters import (
     list_filters,
     matches,
     matches_each,
+    values_of_accepted,
 )
 from chalicelib.inventory.service.glance import Named, glance
 from chalicelib.inventory.service.groups import (
@@ -29,7 +30,7 @@ from chalicelib.inventory.service.lifecycle import (
     standing_changed,
 )
 from chalicelib.inventory.service.reports import clear, report, tag
-from chalicelib.inventory.service.search import attribute_counts, get, having, search, statistics
+from chalicelib.inventory.service.search import attribute_counts, get, having, search, statistics, values_of
 from chalicelib.inventory.service.showing import show
 from chalicelib.inventory.shapes import FilterDefinition, SavedFilter, Term
 
@@ -69,4 +70,6 @@ __all__ = [
     "statistics",
     "tag",
     "take_out",
+    "values_of",
+    "values_of_accepted",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import limits
 from chalicelib.auditlogs import service as auditlogs
@@ -12,7 +12,7 @@ from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.inventory.rules import matching, queries
 from chalicelib.inventory.rules.attributes import IDENTITY
 from chalicelib.inventory.rules.matching import Predicate, Query
-from chalicelib.inventory.service.search import search
+from chalicelib.inventory.service.search import search, table
 from chalicelib.inventory.shapes import SavedFilter
 from chalicelib.inventory.tables import devices, filters
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chalicelib.inventory.rules.device import Device
+    from chalicelib.inventory.rules.snapshot import Place
     from chalicelib.inventory.shapes import FilterDefinition, Term
     from chalicelib.storage.keys import TenantId
 
@@ -116,9 +117,22 @@ def _takes(terms: Sequence[Term], device: Device) -> bool:
 
 def count_accepted(tenant: TenantId, terms: Sequence[Term]) -> int:
     """How many accepted devices match these terms now."""
-    accepted = Predicate(IDENTITY, "status", "$eq", "accepted")
-    _, total = search(tenant, Query((*queries.predicates(terms), accepted)), 0, 0, groups=None)
+    _, total = search(tenant, _accepted(terms), 0, 0, groups=None)
     return total
+
+
+def values_of_accepted(
+    tenant: TenantId, terms: Sequence[Term], places: Sequence[Place], most: int
+) -> tuple[dict[str, tuple[Any, ...]], int]:
+    """The values of the attributes ``places`` (scope and name) of accepted devices that match these terms now, by id.
+
+    They are of the first ``most`` devices by id. Returns also how many match.
+    """
+    return table(tenant, _accepted(terms), places, most)
+
+
+def _accepted(terms: Sequence[Term]) -> Query:
+    return Query((*queries.predicates(terms), Predicate(IDENTITY, "status", "$eq", "accepted")))
 
 
 @retried

@@ -25,7 +25,10 @@ from chalicelib.inventory.rules.matching import Predicate, Query
 from chalicelib.inventory.tables import devices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from chalicelib.inventory.rules.device import Device
+    from chalicelib.inventory.rules.snapshot import Place
     from chalicelib.inventory.service.snapshots import View
     from chalicelib.inventory.shapes import AttributeCount
     from chalicelib.rights import Names
@@ -51,10 +54,15 @@ def search(tenant: TenantId, query: Query, start: int, stop: int, groups: Names 
         return [], 0  # without reading the group, whose size the caller may not see
     if query.everything and stop <= _LISTED and not _is_repeated(tenant, (start, stop)):
         return devices.listed(tenant, start, stop), counts.number(tenant, None, groups)
-    few = _few(tenant, query)
-    view = _view(tenant, whole=bool(query.text)) if few is None else few
+    view = _view_of(tenant, query)
     ids, total = finding.find(view.snapshot, view.changed, query, start, stop)
     return view.devices(ids), total
+
+
+def _view_of(tenant: TenantId, query: Query) -> View:
+    """The devices among which a query searches, from the cheapest source."""
+    few = _few(tenant, query)
+    return _view(tenant, whole=bool(query.text)) if few is None else few
 
 
 class Look:
@@ -124,6 +132,18 @@ def get(tenant: TenantId, device_id: str) -> Device:
     if device is None:
         raise NotFound("Device not found")
     return device
+
+
+def values_of(tenant: TenantId, device_ids: Iterable[str], places: Sequence[Place]) -> dict[str, tuple[Any, ...]]:
+    """The values of the attributes ``places`` (scope and name) of the devices that exist, by id; None: without it."""
+    wanted = frozenset(device_ids)
+    return table(tenant, Query(ids=wanted), places, len(wanted))[0]
+
+
+def table(tenant: TenantId, query: Query, places: Sequence[Place], most: int) -> tuple[dict[str, tuple[Any, ...]], int]:
+    """The same for the first ``most`` devices by id that a query finds, and the number of all that it finds."""
+    view = _view_of(tenant, query)
+    return finding.table(view.snapshot, view.changed, query, places, most)
 
 
 def having(tenant: TenantId, scope: str, attribute: str, value: str, groups: Names | None) -> list[str]:

@@ -336,7 +336,11 @@ def _body_of(kind: Any) -> Any:
 
 def _source(handler: Callable[..., Any]) -> str:
     text = inspect.getsource(handler)
-    return "Location" if re.search(r"\bcreated\(|accepted\(.|_begin\(|_redirect\(|_sign_up\(", text) else ""
+    return (
+        "Location"
+        if re.search(r"\bcreated\(|accepted\(.|_begin\(|_redirect\(|_sign_up\(|save_or_preview\(", text)
+        else ""
+    )
 
 
 _ABOUT: Final = {

@@ -82,6 +82,30 @@ _SIGNED: Final[dict[str, Parameter]] = {
     "x-men-signature": _query("The link's signature.", required=True),
     "tenant_id": _query("The tenant that the link is of.", required=True),
 }
+_DRY_RUN: Final[dict[str, Parameter]] = {
+    "dry_run": _query("Whether to answer 200 with a preview, and create nothing.", "boolean", default=False),
+    "poll_interval": _query(
+        "For a preview: seconds between two polls of a device.",
+        "integer",
+        minimum=limits.PREVIEW_INTERVAL_MIN,
+        maximum=limits.PREVIEW_INTERVAL,
+        default=1800,
+    ),
+    "update_time": _query(
+        "For a preview: seconds that an update takes on a device.",
+        "integer",
+        minimum=0,
+        maximum=limits.PREVIEW_INTERVAL,
+        default=600,
+    ),
+    "silent_days": _query(
+        "For a preview: days without a check-in after which a device counts as silent.",
+        "integer",
+        minimum=1,
+        maximum=limits.PREVIEW_SILENT_DAYS,
+        default=7,
+    ),
+}
 _DATES: Final = ("created_after", "created_before")
 _PAGED: Final = ("page", "per_page")
 _PLACED: Final = (*_PAGED, "cursor")
@@ -120,6 +144,10 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
         "iss": _query("The identity provider (RFC 9207)."),
     },
     "countDevicesV2": {"status": _query("Only devices with this status.", **_DEVICE_STATUSES)},
+    "createDeploymentForGroupV1": _DRY_RUN,
+    "createDeploymentV1": _DRY_RUN,
+    "createDeploymentV2": _DRY_RUN,
+    "retryDeploymentV1": _DRY_RUN,
     "deleteReleasesV2": {"name": _several("The names of the releases to delete.")},
     "downloadFileV1": {"path": _query("The file's absolute path on the device.", required=True)},
     "estimateCostV1": {

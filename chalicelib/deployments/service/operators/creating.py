@@ -1,4 +1,4 @@
-"""Creates and aborts deployments, with a fixed number of writes for any number of devices.
+"""Drafts of new deployments, which ``drafts`` saves and ``previewing`` previews; and the end of deployments.
 
 Sources: ``docs/behaviour.md#creating-deployments`` and ``docs/behaviour.md#aborting-deployments``.
 """
@@ -20,7 +20,6 @@ from chalicelib.deployments.rules.deployment import Plan, Preparing, Retried
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import closing, plans, rollouts
 from chalicelib.deployments.service.auditing import audited
-from chalicelib.deployments.service.operators import drafts
 from chalicelib.deployments.service.operators.drafts import Draft
 from chalicelib.deployments.service.operators.reach import require_reach
 from chalicelib.deployments.tables import deployments
@@ -42,14 +41,13 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes) -> str:
-    """Deploy to listed devices, or to all accepted devices. Returns the deployment's id.
+def draft(tenant: TenantId, wanted: NewDeployment, scopes: Scopes) -> Draft:
+    """A deployment to listed devices, or to all accepted devices.
 
     Raises:
         BadRequest: there is not exactly one selection of devices, no device, or a list beyond the limit.
-        Conflict: an unfinished deployment has the same parameters.
         Forbidden: it is not within any of the scopes.
-        Unprocessable: there is no such artifact, or too many deployments are unfinished.
+        Unprocessable: there is no such artifact.
     """
     if wanted.all_devices == bool(wanted.devices):
         raise BadRequest(
@@ -65,20 +63,19 @@ def create(tenant: TenantId, wanted: NewDeployment, scopes: Scopes) -> str:
         terms = [term("identity", "status", "$eq", "accepted")]
         number = counts.number(tenant, ACCEPTED, None) if control.get(tenant).parts > 1 else 0
         if number > limits.UNDIVIDED_DEVICES:
-            return _prepare(tenant, wanted, number, terms, None)
-        return _create(tenant, wanted, list(membership.accepted_devices(tenant)), terms, None)
+            return _unlisted(tenant, wanted, number, terms, None)
+        return _for_devices(tenant, wanted, list(membership.accepted_devices(tenant)), terms, None)
     devices = list(dict.fromkeys(wanted.devices or ()))
-    return _create(tenant, wanted, devices, [term("identity", "id", "$in", devices)], None)
+    return _for_devices(tenant, wanted, devices, [term("identity", "id", "$in", devices)], None)
 
 
-def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes: Scopes) -> str:
-    """Deploy to the accepted devices of a group. Returns the deployment's id.
+def draft_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes: Scopes) -> Draft:
+    """A deployment to the accepted devices of a group.
 
     Raises:
         BadRequest: the body also selects devices, or the group has no accepted device.
-        Conflict: as :func:`create`.
-        Forbidden: as :func:`create`.
-        Unprocessable: as :func:`create`.
+        Forbidden: as :func:`draft`.
+        Unprocessable: as :func:`draft`.
     """
     if wanted.all_devices or wanted.devices:
         raise BadRequest(
@@ -89,9 +86,9 @@ def create_for_group(tenant: TenantId, group: str, wanted: NewDeployment, scopes
     terms = [term("system", "group", "$eq", group)]
     number = membership.group_size(tenant, group) if control.get(tenant).parts > 1 else 0
     if number > limits.UNDIVIDED_DEVICES:
-        return _prepare(tenant, wanted, number, terms, [group])
+        return _unlisted(tenant, wanted, number, terms, [group])
     members = list(membership.group_members(tenant, group, status=ACCEPTED))
-    return _create(tenant, wanted, members, terms, [group])
+    return _for_devices(tenant, wanted, members, terms, [group])
 
 
 def term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any]:
@@ -99,14 +96,13 @@ def term(scope: str, attribute: str, kind: str, value: object) -> dict[str, Any]
     return {"scope": scope, "attribute": attribute, "type": kind, "value": value}
 
 
-def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Scopes) -> str:
-    """Deploy to the devices that match a saved filter when they poll. Returns the deployment's id.
+def draft_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Scopes) -> Draft:
+    """A deployment to the devices that match a saved filter when they poll.
 
     Raises:
         BadRequest: there are phases, and one of them would have no device.
-        Conflict: as :func:`create`.
-        Forbidden: as :func:`create`, because a filter may match devices of any group.
-        Unprocessable: there is no such filter; or as :func:`create`.
+        Forbidden: as :func:`draft`, because a filter may match devices of any group.
+        Unprocessable: there is no such filter; or as :func:`draft`.
     """
     require_reach(tenant, scopes, wanted.artifact_name)
     try:
@@ -114,7 +110,7 @@ def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Sc
     except NotFound as error:
         raise Unprocessable("No filter for the deployment: filter_id does not name a saved filter") from error
     initial = inventory.count_accepted(tenant, found.terms)
-    draft = _draft(
+    return _draft(
         tenant,
         wanted,
         Targets.of(()),
@@ -125,30 +121,29 @@ def create_for_filter(tenant: TenantId, wanted: NewDynamicDeployment, scopes: Sc
         dynamic=True,
         initial=initial,
     )
-    return drafts.save(tenant, draft)
 
 
-def _create(
+def _for_devices(
     tenant: TenantId,
     wanted: NewDeployment,
     devices: list[str],
     terms: list[dict[str, Any]],
     groups: list[str] | None,
-) -> str:
+) -> Draft:
     if not devices:
         raise BadRequest("No devices for the deployment")
     if len(devices) > limits.FILTER_TARGETS:
         # The targets contain the list, so the deployment's own item stays small.
         terms = [each if each["type"] != "$in" else {**each, "value": []} for each in terms]
-    return drafts.save(tenant, fixed(tenant, wanted, Targets.of(devices), len(set(devices)), terms, groups))
+    return fixed(tenant, wanted, Targets.of(devices), len(set(devices)), terms, groups)
 
 
-def _prepare(
+def _unlisted(
     tenant: TenantId, wanted: NewDeployment, number: int, terms: list[dict[str, Any]], groups: list[str] | None
-) -> str:
-    """Store a large deployment to about ``number`` devices, of the group or all."""
-    draft = fixed(tenant, wanted, Targets.of(()), number, terms, groups)
-    return drafts.save(tenant, prepared(draft, wanted, group=groups[0] if groups else None))
+) -> Draft:
+    """A large deployment to about ``number`` devices, of the group or all."""
+    unlisted = fixed(tenant, wanted, Targets.of(()), number, terms, groups)
+    return prepared(unlisted, wanted, group=groups[0] if groups else None)
 
 
 def prepared(draft: Draft, wanted: NewDeployment, *, group: str | None, retried: Retried | None = None) -> Draft:

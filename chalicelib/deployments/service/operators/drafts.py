@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -82,16 +82,35 @@ def save(tenant: TenantId, draft: Draft) -> str:
             write(Transaction(), tenant, draft, waiters)
         except ConditionFailed as failure:
             if "lock" in failure.failed:
-                raise Conflict(
-                    "Invalid deployment definition: there is already an active deployment with the same parameters"
-                ) from failure
+                raise Conflict(_SAME) from failure
             if "release" in failure.failed:
-                raise Unprocessable("No artifact for the deployment") from failure
+                raise Unprocessable(_NO_ARTIFACT) from failure
             continue  # a head has changed since it was read
         if waiters is None:
             control.forget(tenant)
         return draft.plan.id
     raise Unavailable
+
+
+def check(tenant: TenantId, draft: Draft) -> None:
+    """Check that :func:`save` would store the deployment now, without a write.
+
+    Raises:
+        Conflict: as :func:`save`.
+        SwitchedOff: as :func:`save`.
+        Unprocessable: as :func:`save`.
+    """
+    switches.require(Switch.DEPLOYMENTS)
+    if draft.preparing is None and not (draft.fits_heads and find_waiters(tenant, draft.targets) is not None):
+        control_items.require_room(tenant)
+    if deployments.is_reserved(tenant, draft.plan.lock):
+        raise Conflict(_SAME)
+    if not artifacts.candidates(tenant, draft.plan.artifact_name, fresh=True):
+        raise Unprocessable(_NO_ARTIFACT)
+
+
+_SAME: Final = "Invalid deployment definition: there is already an active deployment with the same parameters"
+_NO_ARTIFACT: Final = "No artifact for the deployment"
 
 
 def find_waiters(tenant: TenantId, targets: Targets) -> list[Head] | None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chalicelib.artifacts import service as artifacts
+from chalicelib.artifacts.service import Candidate
 from chalicelib.deployments.rules import decision, rollout, selection
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import downgrades, plans, zones
@@ -22,7 +25,6 @@ from chalicelib.inventory import service as inventory
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.artifacts.service import Candidate
     from chalicelib.deployments.rules.deployment import Deployment, Plan
     from chalicelib.deployments.rules.polling import Waiting
     from chalicelib.deployments.rules.rollout import State
@@ -87,29 +89,42 @@ def provides(tenant: TenantId, device_id: str) -> dict[str, str]:
     return {name: stored[0] for name, stored in reported.items() if stored and isinstance(stored[0], str)}
 
 
-def first_status(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> Status | None:
-    """The status in which a device begins a deployment; None: its inventory does not show it."""
-    if plan.configures:
-        return decision.first_status(plan, provided, has_artifact=True)
+class Expected(msgspec.Struct, frozen=True):
+    """What the first poll of a deployment finds for a device, as far as its inventory shows."""
+
+    status: Status | None
+    """The status in which it begins; None: its inventory does not show it."""
+    artifact: Candidate | None = None
+    downgrade: str | None = None
+    """What the artifact would make older, unless the tenant allows that."""
+
+
+def expect(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> Expected:
+    """What the first poll of a software deployment finds for a device. ``provided`` is from its inventory."""
     if "device_type" not in provided:
-        return None
+        return Expected(None)
     candidates = artifacts.candidates(tenant, plan.artifact_name)
     runs = any(selection.runs(each, provided) for each in candidates)
     status = decision.first_status(plan, provided, has_artifact=runs)
     if status.final:
-        return status
-    if _artifact(tenant, plan, provided) is None:
-        return None  # it may depend on what the device provides in polls, which the inventory does not have
-    return status if refused_downgrade(tenant, plan, provided) is None else Status.NOARTIFACT
+        return Expected(status)
+    known = control.get(tenant)
+    artifact = selection.choose(candidates, provided, by_dependencies=known.includes(Feature.DEPENDENCIES))
+    if artifact is None:
+        return Expected(None)  # it may depend on what the device provides in polls, which the inventory does not have
+    downgrade = downgrades.find(tenant, known.trust, plan, artifact.id, provided)
+    is_refused = downgrade is not None and known.trust.downgrades == "refuse"
+    return Expected(Status.NOARTIFACT if is_refused else status, artifact, downgrade)
+
+
+def first_status(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> Status | None:
+    """The status in which a device begins a deployment; None: its inventory does not show it."""
+    if plan.configures:
+        return decision.first_status(plan, provided, has_artifact=True)
+    return expect(tenant, plan, provided).status
 
 
 def refused_downgrade(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> str | None:
     """The downgrade because of which a device does not get its artifact (``downgrades.find``); None: there is none."""
-    policy = control.get(tenant).trust
-    artifact = _artifact(tenant, plan, provided) if policy.downgrades == "refuse" else None
-    return None if artifact is None else downgrades.find(tenant, policy, plan, artifact.id, provided)
-
-
-def _artifact(tenant: TenantId, plan: Plan, provided: Mapping[str, str]) -> Candidate | None:
-    by_dependencies = control.get(tenant).includes(Feature.DEPENDENCIES)
-    return selection.choose(artifacts.candidates(tenant, plan.artifact_name), provided, by_dependencies=by_dependencies)
+    expected = expect(tenant, plan, provided)
+    return expected.downgrade if expected.status is Status.NOARTIFACT else None

@@ -12,7 +12,7 @@ from chalicelib.deployments.rules.deployment import NO_GROUP, Retried
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import ended
-from chalicelib.deployments.service.operators import creating, drafts
+from chalicelib.deployments.service.operators import creating
 from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.service.operators.reach import permitting, require_reach
 from chalicelib.deployments.shapes import NewDeployment
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def retry(tenant: TenantId, deployment: str, wanted: NewRetry, scopes: Scopes) -> str:
-    """Deploy again to the devices that have failed in a deployment so far. Returns the new deployment's id.
+def draft(tenant: TenantId, deployment: str, wanted: NewRetry, scopes: Scopes) -> Draft:
+    """A deployment to the devices that have failed in an earlier one so far.
 
     Decommissioned devices are left out. The new deployment is newer than whatever a device has finished, so devices
     get it.
 
     Raises:
-        Conflict: an unfinished retry has the same parameters, or the deployment was retried too often.
+        Conflict: the deployment was retried too often.
         Forbidden: the new deployment is not within any of the scopes.
         NotFound: there is no such deployment.
-        Unprocessable: no device failed, the deployment brings a configuration, or as ``creating.create``.
+        Unprocessable: no device failed, the deployment brings a configuration, or as ``creating.draft``.
     """
     parent = require(tenant, deployment)
     if parent.plan.configures:
@@ -56,9 +56,9 @@ def retry(tenant: TenantId, deployment: str, wanted: NewRetry, scopes: Scopes) -
     if number > limits.UNDIVIDED_DEVICES and control.get(tenant).parts > 1:
         if not parent.plan.groups:
             require_reach(tenant, scopes, new.artifact_name)
-        draft = creating.fixed(tenant, new, Targets.of(()), number, [], parent.plan.groups)
-        draft = creating.prepared(draft, new, group=NO_GROUP, retried=retried)
-        return drafts.save(tenant, _linked(draft, deployment, wanted, retried.statuses, number))
+        unlisted = creating.fixed(tenant, new, Targets.of(()), number, [], parent.plan.groups)
+        unlisted = creating.prepared(unlisted, new, group=NO_GROUP, retried=retried)
+        return _linked(unlisted, deployment, wanted, retried.statuses, number)
     devices = list(ended.devices(tenant, parent, retried)) if number else []
     if not devices:
         raise Unprocessable(
@@ -70,8 +70,8 @@ def retry(tenant: TenantId, deployment: str, wanted: NewRetry, scopes: Scopes) -
     # A few devices are shown with the deployment; others are read from its targets, if they fit into an answer.
     shown = [] if len(devices) > limits.FILTER_TARGETS else devices
     terms = [creating.term("identity", "id", "$in", shown)] if len(devices) <= limits.DEPLOYMENT_DEVICES else []
-    draft = creating.fixed(tenant, new, Targets.of(devices), len(devices), terms, parent.plan.groups)
-    return drafts.save(tenant, _linked(draft, deployment, wanted, devices))
+    listed = creating.fixed(tenant, new, Targets.of(devices), len(devices), terms, parent.plan.groups)
+    return _linked(listed, deployment, wanted, devices)
 
 
 def _completed(parent: Deployment, wanted: NewRetry) -> NewDeployment:
@@ -106,12 +106,12 @@ def _retried(tenant: TenantId, parent: Deployment, wanted: NewRetry, release: st
     return Retried(parent.id, statuses, None if groups is None else sorted(groups))
 
 
-def _linked(draft: Draft, parent: str, wanted: NewRetry, *chosen: object) -> Draft:
+def _linked(new: Draft, parent: str, wanted: NewRetry, *chosen: object) -> Draft:
     """The draft with its parent.
 
     The default name, which is new for each retry, does not count in the comparison of parameters. So a call that is
     sent twice creates one deployment.
     """
-    plan = draft.plan
+    plan = new.plan
     parameters = ["retry", parent, wanted.name, plan.artifact_name, plan.force, *chosen]
-    return replace(draft, plan=replace(plan, parent=parent, lock=creating.hashed(parameters)))
+    return replace(new, plan=replace(plan, parent=parent, lock=creating.hashed(parameters)))

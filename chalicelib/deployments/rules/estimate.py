@@ -1,0 +1,116 @@
+"""Estimates when a new deployment would be done, and when its phases would open (``docs/rollouts.md#preview``).
+
+The devices are taken to poll in equal intervals, at times that are spread evenly, and every update to succeed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from chalicelib.deployments.rules import windows
+from chalicelib.deployments.rules.phases import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.deployments.shapes.rollout import Rollout
+
+_MINUTE: Final = timedelta(minutes=1)
+_LONGEST: Final = timedelta(days=366)
+"""What takes longer is not estimated."""
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """The devices of a deployment."""
+
+    polling: int
+    """The number of those that poll."""
+    succeeding: int
+    """The number of those that may succeed; the others have no artifact that fits."""
+    poll: timedelta
+    """The time between two polls of a device."""
+    update: timedelta
+    """The time from a poll that gets the update to the report of success."""
+
+
+class Course(msgspec.Struct, frozen=True):
+    """How a deployment would go."""
+
+    opens: list[datetime | None]
+    """When each of the phases opens; None: not by itself, or not within the time that is looked at."""
+    done: datetime | None
+    """When all devices that poll are done."""
+    starved: int | None
+    """The index of the phase that never opens, because its gate needs more successes than there are devices."""
+
+
+def course(phases: Sequence[Phase], rollout: Rollout | None, fleet: Fleet, now: datetime) -> Course:
+    """How a deployment that is created now would go. Without ``phases``, all devices may begin now."""
+    gate = rollout.gate if rollout is not None else None
+    planned = phases or (Phase(now),)
+    opens: list[datetime | None] = [max(now, planned[0].start)]
+    begun, starved, full = 0, None, None
+    for index, phase in enumerate(planned):
+        upto = fleet.polling if phase.upto is None else min(phase.upto, fleet.polling)
+        start, devices = opens[index], upto - begun
+        full = None if start is None else _all_begun(rollout, fleet, start, devices, fleet.polling - begun)
+        if index + 1 == len(planned):
+            break
+        following = max(now, planned[index + 1].start)
+        if gate is None:
+            opens.append(following)
+            # The devices of a phase that is not full in time begin in the next one.
+            begun = upto if full is not None and full <= following else begun
+            continue
+        if min(devices, fleet.succeeding) < gate.minimum_devices:
+            starved = index + 1 if starved is None else starved
+            full = None
+        # The schedule looks at gates every minute.
+        ready = _later(full, fleet.update + gate.soak + _MINUTE)
+        opens.append(None if ready is None else max(following, ready))
+        begun = upto
+    return Course(opens[: len(phases)], _later(full, fleet.update), starved)
+
+
+def _all_begun(rollout: Rollout | None, fleet: Fleet, start: datetime, devices: int, waiting: int) -> datetime | None:
+    """When ``devices`` of the ``waiting`` ones have begun that may begin from ``start`` on; None: after a year."""
+    if devices <= 0:
+        return start
+    rate = rollout.maximum_per_minute if rollout is not None else None
+    needed = polling_time(devices, waiting, fleet.poll, rate)
+    if needed > _LONGEST:
+        return None
+    if rollout is None or not rollout.windows:
+        return _later(start, needed if rollout is None else rollout.jitter + needed)
+    for opened, closes in windows.openings(rollout.windows, rollout.time_zone or "UTC", start):
+        # After this time, the delay of every device has passed.
+        begins = _later(max(start, opened), rollout.jitter)
+        if begins is None or begins + needed <= closes:
+            return _later(begins, needed)
+        needed -= max(timedelta(0), closes - begins)
+    return None
+
+
+def _later(time: datetime | None, duration: timedelta) -> datetime | None:
+    """A time after another one; None if there is none, or it would be after the end of time."""
+    try:
+        return None if time is None else time + duration
+    except OverflowError:
+        return None
+
+
+def polling_time(devices: int, waiting: int, poll: timedelta, rate: int | None) -> timedelta:
+    """The time in which ``devices`` of ``waiting`` ones begin.
+
+    ``rate``: the number of devices that may begin in a minute; None: no limit. A device that comes when as many have
+    begun tries again at its next poll. So the rate is used up in each minute of as many poll intervals as there are
+    devices for; the rest begin in the next interval.
+    """
+    in_interval = waiting if rate is None else rate * (poll / _MINUTE)
+    intervals = waiting // in_interval
+    if devices <= intervals * in_interval:
+        return poll * (devices / in_interval)
+    return poll * (intervals + (devices - intervals * in_interval) / (waiting - intervals * in_interval))
