@@ -49,7 +49,7 @@ class Fleet:
     """The accepted devices, by name: ``gateway-01`` to ``gateway-40``, ``camera-01`` to ``camera-08``."""
     releases: list[str] = field(default_factory=list)
     deployments: dict[str, str] = field(default_factory=dict)
-    """Ids by what they are an example of: finished, failing, running, scheduled, waiting, aborted."""
+    """Ids by what they are an example of: finished, failing, running, scheduled, waiting, aborted, gated, stopped."""
 
     @property
     def api(self) -> httpx2.Client:
@@ -219,6 +219,25 @@ def _rollouts(fleet: Fleet) -> None:
         "gateway-os-2.1-rc1", ids[:4], name="Candidate on canaries", phases=[{"start_ts": tomorrow.isoformat()}]
     )
     made["waiting"] = world.deploy("crane-dashboard-7", ids[42:46], name="Dashboard for cameras", retries=2)
+
+    made["gated"] = world.deploy(
+        "gateway-os-1.1",
+        ids[36:40],
+        name="Fixes behind a gate",
+        phases=[{"batch_size_devices": 2}, {}],
+        rollout={
+            "gate": {"success_percent": 90, "minimum_devices": 2, "soak": "PT1H"},
+            "stop": {"max_failures_percent": 5, "minimum_reports": 20},
+            "windows": [{"start_time": "00:00", "duration": "P1D"}],
+            "time_zone": "Europe/Oslo",
+            "maximum_per_minute": 100,
+        },
+    )
+    _update(devices[36], "gateway-os-1.1")
+
+    stop = {"max_failures": 1}
+    made["stopped"] = world.deploy("crane-dashboard-7", ids[46:48], name="Dashboard, carefully", rollout={"stop": stop})
+    _update(devices[46], "crane-dashboard-7", succeeds=False)
 
 
 def _update(device: Device, artifact: str, *, succeeds: bool = True) -> None:

@@ -20,6 +20,10 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "deployment-log": lambda fleet: f"/deployments/{fleet.deployments['failing']}?log={fleet.devices[33].id}",
     "deployment-retry": lambda fleet: f"/deployments/{fleet.deployments['failing']}?dialog=retry",
     "deployment-report": lambda fleet: f"/deployments/{fleet.deployments['failing']}/report",
+    "deployment-gated": lambda fleet: f"/deployments/{fleet.deployments['gated']}",
+    "deployment-stopped": lambda fleet: f"/deployments/{fleet.deployments['stopped']}",
+    "deployment-pause": lambda fleet: f"/deployments/{fleet.deployments['gated']}?dialog=pause",
+    "deployment-open-phase": lambda fleet: f"/deployments/{fleet.deployments['gated']}?dialog=phase",
     "deployment-scheduled": lambda fleet: f"/deployments/{fleet.deployments['scheduled']}",
     "deployment-new": lambda _: "/deployments/new?release=gateway-os-2.0&group=production&step=devices",
     "deployment-new-phases": lambda _: (

@@ -210,6 +210,50 @@ def test_the_report_of_a_deployment_and_its_files(console: Console, fleet: Fleet
     assert sum(device["status"] == "failure" for device in devices) == 3
 
 
+def test_a_rollout_is_paused_resumed_and_its_next_phase_opened(console: Console, fleet: Fleet) -> None:
+    devices = _devices(fleet, "steered-1", "steered-2", "steered-3")
+    made = fleet.world.deploy(
+        "gateway-os-1.1",
+        [device.id for device in devices],
+        name="Steered",
+        phases=[{"batch_size_devices": 1}, {}],
+        rollout={"gate": {"success_percent": 95}, "stop": {"max_failures": 1}},
+    )
+    page = console.page
+    console.show(f"/deployments/{made}")
+    console.says("A phase opens when 95 % of the devices of the phase before have succeeded.")
+    expect(page.get_by_role("meter", name="Succeeded in phase 1")).to_be_visible()
+    console.button("Pause").click()
+    page.get_by_label("Reason").fill("Wait for the night")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    console.says("The deployment is paused.")
+    console.says("Wait for the night")
+    expect(console.button("Open phase 2 now")).to_have_count(0)
+    console.button("Resume").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    console.says("The deployment is resumed.")
+    console.button("Open phase 2 now").click()
+    console.button("Open for 2 devices").click()
+    console.says("All phases are open.")
+
+    assert devices[1].poll().status_code == 200
+    assert devices[1].report(made, "failure").status_code == 204
+    page.clock.fast_forward(6_000)
+    console.says("1 of 1 device with a result had failed.")
+    page.get_by_text("Some of them").click()
+    expect(page.get_by_role("status").or_(page.get_by_role("alert")).get_by_text("steered-2")).to_be_visible()
+    console.audit()
+    console.button("Resume").click()
+    console.says("The 1 failure so far no longer counts")
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Resume")).to_have_count(0)
+    fleet.world.abort(made)
+
+    console.go("/deployments")
+    row = page.get_by_role("row").filter(has=console.link("Dashboard, carefully"))
+    expect(row.get_by_text("Stopped")).to_be_visible()
+
+
 def test_deploying_to_a_group_or_filter(console: Console, fleet: Fleet) -> None:
     page = console.page
     terms = [{"scope": "inventory", "attribute": "device_type", "type": "$eq", "value": "imx8-camera"}]

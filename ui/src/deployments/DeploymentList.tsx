@@ -6,8 +6,8 @@ import { useLater } from "../app/later";
 import { useApi } from "../app/resource";
 import { navigate, pathTo, setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
-import { Button, type Column, Count, DataTable, EmptyState, Input, Link, Name, Page, Progress, Select, StaleNote, Status, Tabs, Time, Toolbar } from "../parts";
-import { failed, parts, sizeOf, stateOf, targetOf } from "./states";
+import { Button, type Column, Count, DataTable, EmptyState, Icon, Input, Link, Name, Page, Progress, Select, StaleNote, Status, Tabs, Time, Toolbar } from "../parts";
+import { failed, isPaused, parts, sizeOf, stateOf, targetOf } from "./states";
 import { type Deployment, DEPLOYMENTS_V2 } from "./types";
 
 const PER_PAGE = 50;
@@ -24,11 +24,22 @@ const name: Column<Deployment> = {
   always: true,
   min: 12,
   grow: 2,
-  cell: (deployment) => (
-    <Link to={pathTo("deployments", deployment.id)}>
-      <Name>{deployment.name}</Name>
-    </Link>
-  ),
+  cell: (deployment) => {
+    const { label, is } = stateOf(deployment);
+    return (
+      <span class="row row--one gap-1">
+        {isPaused(deployment) && (
+          // Also where there is no room for the status.
+          <span class={`status is-${is}`}>
+            <Icon name="pause" size={14} label={label} />
+          </span>
+        )}
+        <Link to={pathTo("deployments", deployment.id)}>
+          <Name>{deployment.name}</Name>
+        </Link>
+      </span>
+    );
+  },
 };
 const release: Column<Deployment> = {
   id: "release",

@@ -13,9 +13,12 @@ import { DeploymentPhases } from "./DeploymentPhases";
 import { DeviceRows } from "./DeviceRows";
 import { Failures } from "./Failures";
 import { LogDrawer } from "./LogDrawer";
+import { PauseBanner } from "./PauseBanner";
 import { ProgressChart } from "./ProgressChart";
+import { Protection } from "./Protection";
 import { RetryDialog } from "./RetryDialog";
-import { failed, parts, sizeOf, stateOf, unfinished } from "./states";
+import { RolloutDialogs } from "./RolloutDialogs";
+import { failed, isBeingPrepared, isPaused, parts, sizeOf, stateOf, unfinished } from "./states";
 import { type Deployment, deploymentPath, type Outcomes } from "./types";
 
 export default function DeploymentPage() {
@@ -40,6 +43,11 @@ export default function DeploymentPage() {
         found &&
         manages && (
           <>
+            {!over && !isBeingPrepared(found) && !isPaused(found) && (
+              <Button icon="pause" onClick={() => setDialog("pause")}>
+                Pause
+              </Button>
+            )}
             {!over && (
               <Button icon="stop" onClick={() => setDialog("abort")}>
                 Abort
@@ -62,8 +70,16 @@ export default function DeploymentPage() {
       <Loaded from={live} title="This deployment could not be loaded">
         {(deployment) => (
           <Stack>
+            <PauseBanner deployment={deployment} {...(manages ? { onResume: () => setDialog("resume") } : {})} />
             <Numbers deployment={deployment} />
-            <Split side={<DeploymentFacts deployment={deployment} {...(manages && !over ? { onControl: () => setDialog("control") } : {})} />}>
+            <Split
+              side={
+                <Stack>
+                  <DeploymentFacts deployment={deployment} {...(manages && !over ? { onControl: () => setDialog("control") } : {})} />
+                  <Protection deployment={deployment} />
+                </Stack>
+              }
+            >
               <Stack>
                 <Card
                   title="Progress"
@@ -79,7 +95,7 @@ export default function DeploymentPage() {
                   </Stack>
                 </Card>
                 {outcomes.data && <Failures deployment={deployment} outcomes={outcomes.data} />}
-                <DeploymentPhases deployment={deployment} />
+                <DeploymentPhases deployment={deployment} {...(manages && !over ? { onOpen: () => setDialog("phase") } : {})} />
               </Stack>
             </Split>
             <DeviceRows deployment={deployment} reasons={outcomes.data?.reasons ?? []} onLog={setLog} />
@@ -90,6 +106,7 @@ export default function DeploymentPage() {
       {found && manages && <RetryDialog key={id} open={dialog === "retry"} deployment={found} onClose={() => setDialog("")} />}
       {found && manages && !over && (
         <>
+          <RolloutDialogs open={dialog} deployment={found} onClose={() => setDialog("")} onDone={live.reload} />
           <ConfirmDialog
             open={dialog === "abort"}
             title={`Abort ${left ? `for ${concerned}` : concerned}?`}

@@ -2,9 +2,8 @@
 import { useState } from "preact/hooks";
 import { format } from "../app/format";
 import { pathTo, useQuery } from "../app/router";
-import { can } from "../app/session";
 import { Card, Details, KeyValues, Link, Name, Progress } from "../parts";
-import { useNames } from "./names";
+import { DeviceLinks } from "./DeviceLinks";
 import type { Deployment, FailureReason, Outcomes } from "./types";
 
 /** More than a reader takes in; what is rarer is counted together. */
@@ -48,7 +47,6 @@ export function FailureList({ deployment, reasons, lead }: { deployment: string;
 /** Some of the devices, and what one of them said. Their names are fetched when somebody looks. */
 function Examples({ of: { reason, state, example, devices } }: { of: FailureReason }) {
   const [open, setOpen] = useState(false);
-  const names = useNames(open ? devices : []);
   return (
     <div class="deployments-examples small">
       <Details summary={<span>Examples <span class="seen-by-readers">of {reason}</span></span>} open={open} onToggle={setOpen}>
@@ -56,15 +54,7 @@ function Examples({ of: { reason, state, example, devices } }: { of: FailureReas
           items={[
             state !== undefined && state !== reason && ["State", <Name wrap>{state}</Name>],
             example !== undefined && ["Error", <Name wrap mono>{example}</Name>],
-            [
-              "Devices",
-              <span class="row gap-3">
-                {devices.map((device) => {
-                  const name = <Name>{names.get(device) ?? device}</Name>;
-                  return can("devices:read") ? <Link key={device} to={pathTo("devices", device)}>{name}</Link> : <span key={device}>{name}</span>;
-                })}
-              </span>,
-            ],
+            ["Devices", open && <DeviceLinks ids={devices} />],
           ]}
         />
       </Details>

@@ -22,6 +22,12 @@ export type FailureReason = Shape<"FailureReason">;
 export type Report = Shape<"Report">;
 export type ReportPart = Shape<"ReportPart">;
 
+/** What was requested to protect a deployment. */
+export type RolloutSettings = Shape<"Rollout">;
+export type Gate = Shape<"Gate">;
+export type Stop = Shape<"Stop">;
+export type Window = Shape<"Window">;
+
 /** What the server says of a device that said nothing. */
 export const NO_REASON = "no reason given";
 

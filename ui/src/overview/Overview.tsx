@@ -3,6 +3,7 @@ import { format } from "../app/format";
 import { useApi } from "../app/resource";
 import { pathTo } from "../app/router";
 import { can } from "../app/session";
+import { isPaused, stateOf } from "../deployments/states";
 import { Card, Chart, EmptyState, Icon, type IconName, Link, Loaded, type Meaning, Name, Page, Progress, type Segment, Skeleton, Split, Stack, Stat, Status, Time } from "../parts";
 import { type Brief, type Deployment, type Deployments, type Devices, failures, finished, needs, type Overview as Data, type Some, successes, total } from "./data";
 
@@ -156,7 +157,7 @@ function Failing({ deployment }: { deployment: Deployment }) {
             , ended <Time at={deployment.finished} />
           </>
         ) : (
-          ", still going on"
+          `, ${isPaused(deployment) ? "paused" : "still going on"}`
         )}
       </span>
     </>
@@ -193,12 +194,6 @@ function Named({ some, title, query, seen }: { some: Some; title: string; query:
   );
 }
 
-const STATES: Record<string, [Meaning, string]> = {
-  pending: ["waiting", "Waiting"],
-  scheduled: ["waiting", "Scheduled"],
-  inprogress: ["running", "In progress"],
-};
-
 function AtWork({ deployments }: { deployments: Deployments }) {
   const more = deployments.open_count - deployments.open.length;
   return (
@@ -229,7 +224,7 @@ function AtWork({ deployments }: { deployments: Deployments }) {
 }
 
 function AtWorkOne({ deployment }: { deployment: Deployment }) {
-  const [is, word] = STATES[deployment.status] ?? ["neutral", deployment.status];
+  const { label, is } = stateOf(deployment);
   const next = deployment.phases?.find((phase) => Date.parse(phase.start_ts) > Date.now());
   return (
     <li class="overview-list__one">
@@ -237,7 +232,7 @@ function AtWorkOne({ deployment }: { deployment: Deployment }) {
         <Link to={pathTo("deployments", deployment.id)}>
           <Name>{deployment.name}</Name>
         </Link>
-        <Status is={is}>{word}</Status>
+        <Status is={is}>{label}</Status>
       </div>
       <Progress label={`Devices of ${deployment.name}`} segments={segments(deployment)} total={deployment.max_devices || deployment.device_count} />
       <div class="overview-list__foot muted small">
