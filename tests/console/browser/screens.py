@@ -37,6 +37,7 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "device": lambda fleet: f"/devices/{fleet.devices[0].id}",
     "device-inventory": lambda fleet: f"/devices/{fleet.devices[0].id}?tab=inventory",
     "device-deployments": lambda fleet: f"/devices/{fleet.devices[33].id}?tab=deployments",
+    "device-why": lambda fleet: f"/devices/{fleet.devices[37].id}?tab=deployments&open=why",
     "device-configuration": lambda fleet: f"/devices/{fleet.devices[0].id}?tab=configuration",
     "device-alerts": lambda fleet: f"/devices/{fleet.devices[6].id}?tab=alerts",
     "device-terminal": lambda fleet: f"/devices/{fleet.devices[0].id}?tab=terminal",

@@ -91,12 +91,20 @@ def test_a_failed_update_links_to_its_log(console: Console, fleet: Fleet) -> Non
     console.audit()
 
 
-def test_upcoming_deployments_are_shown_with_their_time(console: Console, fleet: Fleet) -> None:
+def test_upcoming_deployments_are_shown_with_their_time_and_explained(console: Console, fleet: Fleet) -> None:
+    page = console.page
     console.show(f"/devices/{fleet.devices[27].id}?tab=deployments")
     expect(console.link("Gateway 2.0, production")).to_be_visible()
     console.says("A time is when the phase opens in which it can begin.")
     console.audit()
     console.refresh()
+    console.button("Explain").click()
+    why = page.get_by_role("listitem").filter(has=console.link("Gateway 2.0, production"))
+    expect(why.get_by_text("Phase full")).to_be_visible()
+    expect(why.get_by_text("As many devices have begun as may begin until phase 2")).to_be_visible()
+    console.audit()
+    console.button("Close the reasons").click()
+    expect(why).to_have_count(0)
 
 
 def test_a_terminal_is_opened_in_the_page_and_played_back(

@@ -190,9 +190,17 @@ def test_settings_are_changed_unless_another_user_changed_them(console: Console)
     hours.fill("9000")
     console.says("At most 8760.")
     hours.fill("36")
+    zone = page.get_by_role("combobox", name="Time zone")
+    zone.fill("Moon/Crater")
+    zone.press("Enter")
+    with console.refused("PUT", r"/tenantadm/settings$", 400):
+        console.button("Save settings").click()
+        console.says("There is no such time zone.")
+    zone.fill("oslo")
+    page.get_by_role("option", name="Europe/Oslo").click()
     console.button("Save settings").click()
     console.says("The settings are saved.")
-    assert api.get(path).json()["device_timeout"] == 36 * 3600
+    assert api.get(path).json() == {**before, "device_timeout": 36 * 3600, "time_zone": "Europe/Oslo"}
 
     api.put(path, json=before).raise_for_status()
     hours.fill("12")

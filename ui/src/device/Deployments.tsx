@@ -9,6 +9,7 @@ import { NO_REASON } from "../deployments/types";
 import { Button, Card, CodeBlock, type Column, ConfirmDialog, DataTable, Drawer, EmptyState, Link, Loaded, Name, Row, Stack, Status, Time } from "../parts";
 import type { TabProps } from "./DevicePage";
 import { Upcoming } from "./Upcoming";
+import { Why } from "./Why";
 import { groupOf, type HistoryRow, isUnfinished, meaningOf, paths, statusInWords } from "./types";
 
 const PER_PAGE = 20;
@@ -62,7 +63,8 @@ export function Deployments({ device }: TabProps) {
   }, [version]);
   return (
     <Stack>
-      <Upcoming device={device} upcoming={upcoming} />
+      <Upcoming device={device} upcoming={upcoming} onWhy={() => setOpen("why")} />
+      {open === "why" && <Why device={device.id} onClose={() => setOpen("")} />}
       <Card
         title="So far"
         lead="Deployments that the device has polled for."

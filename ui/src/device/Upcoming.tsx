@@ -2,7 +2,7 @@
 import type { Live } from "../app/resource";
 import { pathTo } from "../app/router";
 import { statusOf } from "../devices/types";
-import { Card, type Column, DataTable, Link, Loaded, Name, Status, Time } from "../parts";
+import { Button, Card, type Column, DataTable, Link, Loaded, Name, Status, Time } from "../parts";
 import type { TabProps } from "./DevicePage";
 import type { UpcomingRow } from "./types";
 
@@ -47,9 +47,18 @@ function When({ row }: { row: UpcomingRow }) {
   }
 }
 
-export function Upcoming({ device, upcoming }: Pick<TabProps, "device"> & { upcoming: Live<UpcomingRow[]> }) {
+export function Upcoming({ device, upcoming, onWhy }: Pick<TabProps, "device"> & { upcoming: Live<UpcomingRow[]>; onWhy: () => void }) {
   return (
-    <Card title="Next" lead={`Unfinished deployments that reach this device.${upcoming.data?.some((row) => row.when === "phase") ? " A time is when the phase opens in which it can begin." : ""}`} flush={upcoming.data !== undefined && upcoming.data.length > 0}>
+    <Card
+      title="Next"
+      lead={`Unfinished deployments that reach this device.${upcoming.data?.some((row) => row.when === "phase") ? " A time is when the phase opens in which it can begin." : ""}`}
+      flush={upcoming.data !== undefined && upcoming.data.length > 0}
+      actions={
+        <Button small icon="help" onClick={onWhy}>
+          Explain
+        </Button>
+      }
+    >
       <Loaded from={upcoming} title="The next deployments could not be loaded">
         {(rows) =>
           rows.length ? (

@@ -24,6 +24,7 @@ export const paths = {
   alerts: (id: string) => `/management/v1/devicemonitor/devices/${part(id)}/alerts` as const,
   deployments: (id: string) => `/management/v1/deployments/deployments/devices/${part(id)}` as const,
   upcoming: (id: string) => `/management/v1/deployments/deployments/devices/${part(id)}/upcoming` as const,
+  explain: (id: string) => `/management/v1/deployments/deployments/devices/${part(id)}/explain` as const,
   log: (deployment: string, id: string) => `/management/v1/deployments/deployments/${part(deployment)}/devices/${part(id)}/log` as const,
   recording: (session: string) => `/management/v1/deviceconnect/sessions/${part(session)}/recording` as const,
 };

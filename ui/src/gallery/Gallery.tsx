@@ -152,6 +152,7 @@ function Fields() {
   const [on, setOn] = useState(true);
   const [tags, setTags] = useState<string[]>(["production", "north"]);
   const [when, setWhen] = useState("");
+  const [zone, setZone] = useState("UTC");
   const [minutes, setMinutes] = useState(30);
   const options = [{ value: "a", label: "All devices", hint: "12,345 devices, and those that come later" }, { value: "b", label: "A group", hint: "Devices that you have put together" }, { value: "c", label: "A filter", hint: "Devices with certain attributes" }];
   return (
@@ -171,6 +172,7 @@ function Fields() {
         <P.Form onSubmit={() => undefined}>
           <P.Select label="Group" value={choice} options={options} onChange={setChoice} />
           <P.Combobox label="Release" value={choice} options={options} onChange={setChoice} optional placeholder="Find a release" />
+          <P.TimeZone label="Time zone" value={zone} onChange={setZone} />
           <P.Tags label="Tags" value={tags} onChange={setTags} known={["staging", "lab"]} />
           <P.DateTime label="Start" value={when} onChange={setWhen} hint="In your time zone." />
           <P.Checkbox label="Keep going when devices fail" hint="Failures are shown in the report." checked={on} onChange={setOn} />

@@ -324,6 +324,18 @@ export function Combobox({ label, hideLabel, hint, error, optional, value, shown
   );
 }
 
+/** Time zones by the names that browsers list; UTC, which some leave out, is first. */
+function zones(): Option[] {
+  const names = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((name) => name !== "UTC")];
+  return names.map((name) => ({ value: name, label: name }));
+}
+
+/** A time zone by its IANA name. One that the browser does not list may be typed. */
+export function TimeZone(props: Omit<ComboboxProps, "options" | "free">) {
+  const [options] = useState(zones);
+  return <Combobox {...props} options={options} free />;
+}
+
 export interface CheckboxProps extends Native<"input"> {
   label: ComponentChildren;
   hideLabel?: boolean;

@@ -6,7 +6,7 @@ import { type Live, useApi } from "../app/resource";
 import { useLeaveGuard } from "../app/router";
 import { can, canFor, session } from "../app/session";
 import { textOf, toast } from "../app/toasts";
-import { Badge, Banner, Button, Bytes, Card, CodeBlock, Details, Form, FormActions, Grid, Input, KeyValues, Loaded, Meter, Name, Row, Stack, Status, Time } from "../parts";
+import { Badge, Banner, Button, Bytes, Card, CodeBlock, Details, Form, FormActions, Grid, Input, KeyValues, Loaded, Meter, Name, Row, Stack, Status, Time, TimeZone } from "../parts";
 import { FIELDS, type Numbers, type Settings, fromText, toText } from "./numbers";
 import { SettingsPage } from "./SettingsPage";
 
@@ -90,11 +90,17 @@ function Use({ numbers }: { numbers: Numbers }) {
   );
 }
 
+/** How the server's refusal of a time zone begins. */
+const ZONE = "Time_zone:";
+
 function SettingsForm({ stored, from }: { stored: Settings; from: Live<Settings> }) {
   const [texts, setTexts] = useState<Record<string, string>>(() => toText(stored));
   const [error, setError] = useState("");
+  /** A time zone that the server does not know. */
+  const [refused, setRefused] = useState("");
   const changed = JSON.stringify(texts) !== JSON.stringify(toText(stored));
   const { values, wrong } = fromText(texts);
+  if (refused && refused === texts.time_zone) wrong.time_zone = "There is no such time zone. Use a name such as Europe/Oslo.";
   useLeaveGuard(changed);
   const save = async (): Promise<void> => {
     if (Object.keys(wrong).length) return;
@@ -105,7 +111,9 @@ function SettingsForm({ stored, from }: { stored: Settings; from: Live<Settings>
       toast.ok("The settings are saved.");
       await from.reload();
     } catch (failed) {
-      setError((failed as { status?: number }).status === 412 ? "Somebody else changed the settings meanwhile. Discard your changes to see theirs." : textOf(failed));
+      const { status } = failed as { status?: number };
+      if (status === 400 && textOf(failed).startsWith(ZONE)) setRefused(texts.time_zone ?? "");
+      else setError(status === 412 ? "Somebody else changed the settings meanwhile. Discard your changes to see theirs." : textOf(failed));
     }
   };
   const discard = async (): Promise<void> => {
@@ -131,6 +139,14 @@ function SettingsForm({ stored, from }: { stored: Settings; from: Live<Settings>
           onInput={(value) => setTexts({ ...texts, [field.id]: value })}
         />
       ))}
+      <TimeZone
+        label="Time zone"
+        hint="Of the windows in which deployments begin, unless a deployment names another one."
+        value={texts.time_zone ?? ""}
+        disabled={!may}
+        error={wrong.time_zone}
+        onChange={(value) => setTexts({ ...texts, time_zone: value })}
+      />
       {may && (
         <FormActions>
           {changed && <Button onClick={discard}>Discard</Button>}

@@ -12,12 +12,13 @@ export const FIELDS = [
 ] as const;
 
 export function toText(settings: Settings): Record<string, string> {
-  return Object.fromEntries(FIELDS.map(({ id, unit }) => [id, String(Number(settings[id] ?? 0) / unit)]));
+  const numbers = FIELDS.map(({ id, unit }) => [id, String(Number(settings[id] ?? 0) / unit)]);
+  return { ...Object.fromEntries(numbers), time_zone: String(settings.time_zone ?? "UTC") };
 }
 
-/** The numbers, and what is wrong by field. Hours may have a fraction; the API gets whole seconds. */
+/** The settings, and what is wrong by field. The server knows which time zones there are. Hours may have a fraction; the API gets whole seconds. */
 export function fromText(texts: Record<string, string>): { values: Settings; wrong: Record<string, string> } {
-  const values: Settings = {};
+  const values: Settings = { time_zone: texts.time_zone?.trim() || "UTC" };
   const wrong: Record<string, string> = {};
   for (const { id, unit, max } of FIELDS) {
     const number = Number(texts[id]?.trim() || "0");
