@@ -150,6 +150,7 @@ def export_row(row: Row, deployments: Mapping[str, Deployment]) -> ExportedDevic
         reason=shown.reason,
         reason_id=failures.reason_id(row.error, row.substate) if failed else None,
         log=row.log,
+        downgrade=row.downgrade,
     )
 
 

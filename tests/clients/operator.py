@@ -82,16 +82,16 @@ class Operator:
         return answer.headers["Location"].rsplit("/", 1)[-1]
 
     @contextmanager
-    def refuses_downgrades(self) -> Iterator[None]:
-        """A block in which devices get no older software."""
-        self._set_policy("refuse")
+    def policy(self, *, signatures: str = "off", downgrades: str = "allow") -> Iterator[None]:
+        """A block in which the tenant has this trust policy."""
+        self._set_policy(signatures, downgrades)
         try:
             yield
         finally:
-            self._set_policy("allow")
+            self._set_policy("off", "allow")
 
-    def _set_policy(self, downgrades: str) -> None:
-        answer = self._http.put(TRUST, json={"signatures": "off", "downgrades": downgrades})
+    def _set_policy(self, signatures: str, downgrades: str) -> None:
+        answer = self._http.put(TRUST, json={"signatures": signatures, "downgrades": downgrades})
         assert answer.status_code == 204, answer.text
 
     def configure(self, client: MenderClient, configuration: dict[str, str]) -> str:

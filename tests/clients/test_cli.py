@@ -72,3 +72,21 @@ def test_artifacts_are_uploaded_once_listed_and_deleted(
     deleted = mender_cli("artifacts", "delete", shown["id"])
     assert deleted.returncode == 0, deleted.stderr
     assert "catalog-1" not in mender_cli("artifacts", "list").stdout
+
+
+def test_an_artifact_that_is_not_trusted_is_listed(mender_cli: MenderCli, operator: Operator, artifact: Path) -> None:
+    with operator.policy(signatures="warn"):
+        uploaded = mender_cli.upload(artifact)
+    assert uploaded.returncode == 0, uploaded.stderr
+    (shown,) = [each for each in operator.get(ARTIFACTS) if each["name"] == "catalog-1"]
+    assert shown["signature"]["trusted"] is False
+
+    listed = mender_cli("artifacts", "list", "--detail", "3")
+    assert listed.returncode == 0, listed.stderr
+    assert "catalog-1" in listed.stdout
+    with operator.policy(signatures="demand"):
+        refused = mender_cli.upload(artifact)
+    assert refused.returncode == 1
+    assert "422" in refused.stderr + refused.stdout
+
+    assert mender_cli("artifacts", "delete", shown["id"]).returncode == 0

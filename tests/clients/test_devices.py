@@ -104,7 +104,7 @@ def test_a_client_with_newer_software_is_refused(fleet: Fleet, publish: Publish,
     publish("wick-1.10", "long")
     publish("wick-1.9", "short")
     assert finish_deployment(operator, client, operator.deploy("wick-1.10", client))["status"] == "success"
-    with operator.refuses_downgrades():
+    with operator.policy(downgrades="refuse"):
         row = finish_deployment(operator, client, operator.deploy("wick-1.9", client))
 
     assert row["status"] == "noartifact"

@@ -290,7 +290,7 @@ texts = st.text(max_size=30)
 
 @given(texts, texts, st.booleans())
 def test_any_text_is_one_cell_and_one_line_of_json(error: str, substate: str, log: bool) -> None:
-    device = ExportedDevice("id", "failure", "t", None, None, 1, 1, None, None, substate, error, None, None, log)
+    device = ExportedDevice("id", "failure", "t", None, None, 1, 1, None, None, substate, error, None, None, log, None)
     (cells,) = csv.reader(io.StringIO(exports.device_as_cells(device), newline=""))
     assert len(cells) == len(exports.DEVICES)
     assert cells[exports.DEVICES.index("error")].removeprefix("'") in {error, error.removeprefix("'")}

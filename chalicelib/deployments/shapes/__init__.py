@@ -247,6 +247,8 @@ class ExportedDevice(msgspec.Struct):
     """Why it failed, as its deployment's outcomes say."""
     reason_id: str | None
     log: bool
+    downgrade: str | None
+    """As in ``DeploymentDevice``."""
 
 
 class Preparation(msgspec.Struct):
