@@ -142,14 +142,14 @@ def could_begin(plan: Plan, facts: Facts, state: State, phase: int | None, now: 
     """From when on the device may begin in an open phase of a rollout, with its delay; None: no window is open."""
     rollout = plan.rollout
     if rollout is None:
-        return plan.created
-    since = plan.created if phase is None else opened_at(plan, state, phase)
-    if rollout.windows:
-        began = windows.opened(rollout.windows, zone_of(rollout, facts), now)
-        if began is None:
-            return None
-        since = max(since, began)
-    return since + delay(plan.id, facts.device_id, rollout.jitter) if rollout.jitter else since
+        return now
+    began = windows.opened(rollout.windows, zone_of(rollout, facts), now) if rollout.windows else plan.created
+    if began is None:
+        return None
+    if not rollout.jitter:
+        return now
+    opened = plan.created if phase is None else opened_at(plan, state, phase)
+    return max(began, opened) + delay(plan.id, facts.device_id, rollout.jitter)
 
 
 def zone_of(rollout: Rollout, facts: Facts) -> str:

@@ -173,4 +173,4 @@ def _refused(reason: str) -> BadRequest:
 def delay(deployment: str, device_id: str, jitter: timedelta) -> timedelta:
     """How much later than it could a device begins: always the same, below ``jitter``, and evenly distributed."""
     digest = hashlib.sha256(f"{deployment}/{device_id}".encode()).digest()
-    return jitter * int.from_bytes(digest[:4], "big") / 2**32
+    return timedelta(seconds=jitter.total_seconds() * int.from_bytes(digest[:4], "big") / 2**32)
