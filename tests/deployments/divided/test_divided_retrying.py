@@ -1,6 +1,7 @@
-"""The tests of ``test_retrying``, with deployments that are divided into parts."""
+"""The tests of retries, with deployments that are divided into parts."""
 
 from tests.deployments.test_retrying import *  # noqa: F403  # run again here
+from tests.deployments.test_retrying_faults import *  # noqa: F403
 
 # Each part takes queries of its own.
 del test_the_cost_of_a_retry  # noqa: F821
