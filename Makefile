@@ -7,6 +7,7 @@
 #   WORKERS=2       that many test processes at once, each with an engine of its own (0: none besides pytest itself);
 #                   without it, three for two cores: tests wait for other programs half of their time
 #   PHASES=10,30    the demo in phases of these shares and the rest, with retries and an abort
+#   STORY=bad-release  the demo of a bad release that stops itself, and of what an operator does then
 #   MINUTES=60      how long make soak runs, with DEVICES=40 devices and the plan of SEED=1
 #   STAGE=prod      the stage to package, to deploy or to remove
 #   URL=https://... the server to check, with EMAIL and PASSWORD of a user (make smoke)
@@ -23,6 +24,7 @@ ARGS ?=
 T ?=
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 PHASES ?=
+STORY ?=
 MINUTES ?= 10
 DEVICES ?= 30
 SEED ?= 1
@@ -42,9 +44,9 @@ run: $(READY) $(ENGINE) ## Serve everything on this machine, data kept across re
 	@$(CONSOLE) --or-go-on
 	@$(PY) -m infra.local.run $(ARGS)
 
-demo: $(READY) $(ENGINE) ## Watch simulated devices take an update (PHASES=10,30: 200 devices, in three phases)
+demo: $(READY) $(ENGINE) ## Watch simulated devices take an update (PHASES=10,30, STORY=bad-release)
 	@$(CONSOLE) --or-go-on
-	@$(PY) -m tests.simulator.demo $(if $(PHASES),--devices 200 --phases $(PHASES)) $(ARGS)
+	@$(PY) -m tests.simulator.demo $(if $(PHASES),--devices 200 --phases $(PHASES)) $(if $(STORY),--story $(STORY)) $(ARGS)
 
 reset: $(READY) ## Throw the one-machine server's data away (keys are kept; it must be running)
 	@$(PY) -m infra.manage reset $(ARGS)

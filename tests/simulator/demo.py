@@ -24,11 +24,12 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.simulator import bad_release
 from tests.simulator.artifacts import build_artifact
 from tests.simulator.client import Client, ConnectionLostError
 from tests.simulator.fleet import DEVICE_TYPE, Fleet
 from tests.simulator.management import Operator, RefusedError
-from tests.simulator.records import Behaviour, Payload
+from tests.simulator.records import Behaviour, DisagreementError, Payload
 from tests.simulator.rollout import Phased
 from tests.simulator.serve import Address, ServerFailedError, ServerProcess
 
@@ -40,6 +41,7 @@ LINE = 2.0
 
 CONNECTIONS = 32
 PHASES = 3
+STORIES = ("bad-release",)
 
 STYLES = {
     "pending": "dim",
@@ -66,13 +68,10 @@ NEXT = """
 What to try next:
   make demo ARGS='--devices 500 --fail 20%'   a larger fleet with more failures
   make demo PHASES=10,30                      a rollout in phases, with retries, and one that is aborted
+  make demo STORY=bad-release                 a bad release that stops itself, and the way out
   make demo ARGS=--keep                       keep the demo's server running, to explore it
   make run                                    a permanent server, for your own devices
   make demo ARGS=--server                     simulated devices for that server"""
-
-
-class DisagreementError(Exception):
-    """Numbers of the server and the devices differ; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,7 @@ class Options:
     data: Path
     keep: bool
     phases: tuple[int, ...] = ()
+    story: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def main() -> int:
             began = time.monotonic()
             address = process.start()
             console.print(f"Started a server in {time.monotonic() - began:.1f} s. {address.invitation}")
-            status = asyncio.run(_rollout(console, options, address))
+            status = asyncio.run(_rollout(console, options, address, process))
             if options.keep:
                 console.print("Ctrl-C stops the server and deletes its data.")
                 _wait()
@@ -186,7 +186,7 @@ def main() -> int:
 
 def _options() -> Options:
     parser = argparse.ArgumentParser(prog="make demo", description="Watch simulated devices take an update.")
-    parser.add_argument("--devices", type=_positive, default=50, metavar="N", help="how many (%(default)s)")
+    parser.add_argument("--devices", type=_positive, metavar="N", help="how many (50; in a story 40)")
     parser.add_argument("--fail", type=_share, metavar="SHARE", help="updates that fail (5%%; in phases 20%%)")
     parser.add_argument("--resume", type=_share, default=0.1, metavar="SHARE", help="downloads cut and resumed (10%%)")
     parser.add_argument("--pace", type=float, default=1.0, metavar="S", help="seconds that a step takes (%(default)s)")
@@ -208,13 +208,21 @@ def _options() -> Options:
         metavar="A,B",
         help="in three phases, these shares (10,30) and the rest, with retries; then abort a second one",
     )
+    parser.add_argument("--story", choices=STORIES, help="a bad release that stops itself, and what you do then")
     parser.add_argument("--keep", action="store_true", help="keep the demo's server until Ctrl-C")
     given = parser.parse_args()
-    fail = given.fail if given.fail is not None else 0.2 if given.phases else 0.05
-    behaviour = Behaviour(
-        fail=fail, resume=given.resume, pace=given.pace, spread=given.pace * max(4.0, given.devices / 40)
-    )
-    return Options(given.devices, behaviour, given.seed, given.server, given.data, given.keep, given.phases)
+    devices = given.devices or (40 if given.story else 50)
+    if given.story:
+        if given.phases or given.fail is not None:
+            parser.error("--story has phases and failures of its own: leave --phases and --fail out")
+        if devices < bad_release.FEWEST:
+            parser.error(f"--story needs at least {bad_release.FEWEST} devices")
+        behaviour = Behaviour(resume=given.resume, pace=given.pace / 2, spread=given.pace * 2)
+    else:
+        fail = given.fail if given.fail is not None else 0.2 if given.phases else 0.05
+        spread = given.pace * max(4.0, devices / 40)
+        behaviour = Behaviour(fail=fail, resume=given.resume, pace=given.pace, spread=spread)
+    return Options(devices, behaviour, given.seed, given.server, given.data, given.keep, given.phases, given.story)
 
 
 def _positive(text: str) -> int:
@@ -246,7 +254,7 @@ def _running(options: Options) -> Address:
     return replace(address, url=options.server) if options.server else address
 
 
-async def _rollout(console: Console, options: Options, address: Address) -> int:
+async def _rollout(console: Console, options: Options, address: Address, process: ServerProcess | None = None) -> int:
     async with (
         Client(address.url, ca=address.ca, connections=CONNECTIONS) as client,
         Client(address.url, ca=address.ca) as own,  # separate, so that reads do not wait for devices
@@ -265,7 +273,9 @@ async def _rollout(console: Console, options: Options, address: Address) -> int:
         kinds = Counter(device.kind for device in fleet.devices)
         keys = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         console.print(f"Accepted {options.devices} devices ({keys} keys) in {time.monotonic() - began:.1f} s")
-        if options.phases:
+        if options.story:
+            deployment = await _tell(console, options, address, fleet, operator, process)
+        elif options.phases:
             deployment = await _in_phases(console, options, fleet, operator)
         else:
             name = await _upload(fleet, operator)
@@ -312,16 +322,45 @@ async def _one_in_phases(console: Console, phased: Phased, fleet: Fleet, operato
     return deployment
 
 
+async def _tell(
+    console: Console,
+    options: Options,
+    address: Address,
+    fleet: Fleet,
+    operator: Operator,
+    process: ServerProcess | None,
+) -> str:
+    """Tell the story; returns the id of its last deployment."""
+    tenant = fleet.devices[0].claims["mender.tenant"]
+
+    async def look(deployment: str) -> None:
+        # The schedule of a permanent server looks by itself, once a minute.
+        if process is not None:
+            await asyncio.to_thread(process.run, "look", tenant=tenant, deployment=deployment)
+
+    _print(console, bad_release.SHELL, options, address)
+    deployment = await bad_release.BadRelease(console, fleet, operator, look).tell()
+    console.print(
+        "\nEverything went as told, and the server's statistics are what the devices reported.", style="green"
+    )
+    return deployment
+
+
 def _print_address(console: Console, options: Options, address: Address, deployment: str) -> None:
+    _print(console, LOOK_AROUND, options, address, deployment=deployment)
+
+
+def _print(console: Console, text: str, options: Options, address: Address, **more: str) -> None:
+    """Print a text with the server's address and a user."""
     # The password of a permanent server is in its data folder and not printed.
     stays = options.server is not None
-    text = LOOK_AROUND.format(
+    text = text.format(
         url=address.url,
         user=address.user,
         password=f"as in {options.data / 'server.json'}" if stays else address.password,
         secret="PASSWORD" if stays else address.password,
         ca=f"--cacert {address.ca} " if address.ca else "",
-        deployment=deployment,
+        **more,
     )
     console.print(text, soft_wrap=True, markup=False)
 

@@ -14,7 +14,7 @@ import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
@@ -33,6 +33,8 @@ DEVICE_TYPE = "simulated"
 
 RSA_KEYS = 20
 """Maximum devices with RSA keys in a fleet: generating one takes as long as updating several devices."""
+
+UPDATE_ERROR = "Update module terminated abnormally: exit status 1"
 
 UPDATES_AT_ONCE = 10
 """Maximum updates that a device gets in a row; more are taken for an endless repetition of the same one."""
@@ -151,7 +153,7 @@ class SimulatedDevice(Signer):
     async def _update(self, instructions: dict[str, Any]) -> None:
         deployment, artifact = instructions["id"], instructions["artifact"]
         # Drawn before anything can fail, so that it is the same in every run.
-        fails = self._rng.random() < self._fleet.behaviour.fail
+        error = self._draw_error(artifact["artifact_name"])
         self._fleet.tally.note(deployment, self.id, "pending")
         name = self.artifact_name
         try:
@@ -162,8 +164,8 @@ class SimulatedDevice(Signer):
             await self._report(deployment, "downloading")
             await self._report(deployment, "installing")
             await self._pause()
-            if fails:
-                await self._fail(deployment)
+            if error is not None:
+                await self._fail(deployment, error)
                 return
             # A client checks that the new software reaches the server before it commits.
             await self.authorize()
@@ -176,11 +178,18 @@ class SimulatedDevice(Signer):
         if self.artifact_name != name:
             await self.report_inventory()
 
-    async def _fail(self, deployment: str) -> None:
+    def _draw_error(self, release: str) -> str | None:
+        """The error with which an update fails; None: it succeeds."""
+        fails = self._rng.random() < self._fleet.behaviour.fail
+        if release in self._fleet.errors:
+            return next(self._fleet.errors[release])
+        return UPDATE_ERROR if fails else None
+
+    async def _fail(self, deployment: str, error: str) -> None:
         await self._report(deployment, "failure")
         now = datetime.now(UTC).isoformat()
-        lines = ("Installing the update", "Update module terminated abnormally: exit status 1", "Rolling back")
-        messages = [{"timestamp": now, "level": "error", "message": line} for line in lines]
+        lines = (("info", "Installing the update"), ("error", error), ("info", "Rolling back"))
+        messages = [{"timestamp": now, "level": level, "message": line} for level, line in lines]
         await self._send_log(deployment, json.dumps({"messages": messages}).encode())
         self.state = "idle"
 
@@ -303,6 +312,8 @@ class Fleet:
         self.device_type = device_type
         self.tally = Tally()
         self.payloads: dict[str, Payload] = {}
+        self.errors: dict[str, Iterator[str | None]] = {}
+        """By artifact name: the error of each of its updates, None for one that succeeds; instead of ``behaviour``."""
         self.wait = wait
         keys = _keys(size, random.Random(seed))
         self.devices = [

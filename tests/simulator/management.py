@@ -100,6 +100,11 @@ class Operator:
         answer = await self._call("POST", DEPLOYMENTS, {"name": name, "artifact_name": artifact_name, **chosen, **more})
         return _created(_require(answer, 201, "creating a deployment"))
 
+    async def retry(self, deployment: str, body: Mapping[str, Any]) -> str:
+        """Deploy again to the devices that failed in a deployment; returns the new one's id."""
+        answer = await self._call("POST", f"{DEPLOYMENTS}/{deployment}/retry", body)
+        return _created(_require(answer, 201, "retrying a deployment"))
+
     async def abort(self, deployment: str) -> None:
         """Abort a deployment."""
         answer = await self._call("PUT", f"{DEPLOYMENTS}/{deployment}/status", {"status": "aborted"})

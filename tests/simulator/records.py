@@ -13,6 +13,10 @@ FINAL = ("success", "failure")
 """Final statuses."""
 
 
+class DisagreementError(Exception):
+    """The server and the devices, or what was expected of them, differ; the message says how."""
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How devices behave: probabilities from 0 to 1, times in seconds."""

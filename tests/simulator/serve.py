@@ -141,6 +141,19 @@ def serve(commands: Mapping[str, Command]) -> None:
             server.workers.stop()
 
 
+def look(_server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Have the schedule look at a deployment now, which it does once a minute by itself."""
+    from chalicelib import clock
+    from chalicelib.deployments.service import managing
+    from chalicelib.deployments.tables import deployments, progress
+
+    stored = deployments.find(order["tenant"], order["deployment"])
+    if stored is not None and stored.is_open:
+        progress.check_again(order["tenant"], stored, clock.now())
+        managing.tick(clock.now())
+    return {}
+
+
 def _run_command(commands: Mapping[str, Command], server: LocalServer, order: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return commands[order["command"]](server, order)
@@ -149,4 +162,4 @@ def _run_command(commands: Mapping[str, Command], server: LocalServer, order: Ma
 
 
 if __name__ == "__main__":
-    serve({})
+    serve({"look": look})

@@ -202,7 +202,7 @@ class SoakDevice(SimulatedDevice):
         await self._report(deployment, "installing")
         await self.step()
         if not self.world.calm.is_set() and self.fails():
-            await self._fail(deployment)
+            await self._fail(deployment, f"Installation {uuid.UUID(int=self._rng.getrandbits(128))} failed")
             return
         await self._report(deployment, "rebooting")
         await self.authorize()
@@ -211,15 +211,14 @@ class SoakDevice(SimulatedDevice):
         self.artifact_name = artifact["artifact_name"]
         await self.report_inventory()
 
-    async def _fail(self, deployment: str) -> None:
+    async def _fail(self, deployment: str, error: str) -> None:
         await self._report(deployment, "failure")
-        mark = f"Installation {uuid.UUID(int=self._rng.getrandbits(128))} failed"
         now = (datetime.now(UTC) + self.skew).isoformat()
-        messages = [{"timestamp": now, "level": "error", "message": text} for text in (mark, "Rolling back")]
+        messages = [{"timestamp": now, "level": "error", "message": text} for text in (error, "Rolling back")]
         answer = await self._call("log", "PUT", f"{REPORTS}/{deployment}/log", {"messages": messages})
         if answer.status != 204:
             raise self._unexpected("log", answer)
-        self.ledger.logs[deployment, self.id] = mark
+        self.ledger.logs[deployment, self.id] = error
 
     async def _report(self, deployment: str, status: str) -> None:
         report = self.ledger.reporting(deployment, self.id, status)
