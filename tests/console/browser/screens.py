@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,12 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "deployment-new": lambda _: "/deployments/new?release=gateway-os-2.0&group=production&step=devices",
     "deployment-new-phases": lambda _: (
         f"/deployments/new?release=gateway-os-2.0&to=all&phases={_phases()}&step=rollout"
+    ),
+    "deployment-new-protected": lambda _: (
+        f"/deployments/new?release=gateway-os-2.0&to=all&phases=5@,25@,@&protect={_protection()}&step=rollout"
+    ),
+    "deployment-new-review": lambda _: (
+        "/deployments/new?release=gateway-os-2.0&to=all&phases=5@,25@,@&protect={}&step=review&preview=1"
     ),
     "audit-log": lambda _: "/auditlogs",
     "devices": lambda _: "/devices",
@@ -68,6 +76,12 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "api-write": lambda _: "/api/createDeploymentV1",
 }
 """Paths by the names of their pictures."""
+
+
+def _protection() -> str:
+    """A protection with two windows, as it is in the URL of a deployment that is being made."""
+    windows = [{"days": ["sat", "sun"], "start": "02:00", "hours": "4"}, {"days": [], "start": "22:00", "hours": "2"}]
+    return quote(json.dumps({"windows": windows}))
 
 
 def _phases() -> str:

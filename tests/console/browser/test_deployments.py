@@ -210,6 +210,58 @@ def test_the_report_of_a_deployment_and_its_files(console: Console, fleet: Fleet
     assert sum(device["status"] == "failure" for device in devices) == 3
 
 
+def test_a_protected_deployment_is_created_after_a_preview(console: Console, fleet: Fleet) -> None:
+    devices = _devices(fleet, "protected-1", "protected-2", "protected-3")
+    page = console.page
+    ids = ",".join(device.id for device in devices)
+    console.show(f"/deployments/new?release=gateway-os-1.1&devices={ids}&step=rollout")
+    page.get_by_role("switch", name="Protect the fleet").check()
+    console.says("Empty: after phase 2")
+    expect(page.get_by_label("Success, in percent")).to_have_value("95")
+    expect(page.get_by_label("Start of phase 2")).to_have_value("")
+    page.get_by_label("Success, in percent").fill("101")
+    console.says("A whole number from 1 to 100.")
+    expect(console.button("Continue")).to_be_disabled()
+    page.get_by_label("Success, in percent").fill("90")
+    console.button("Show").click()
+    console.says("Costs on AWS")
+    console.says("3 of 3 devices")
+    page.get_by_label("Only in windows of time").check()
+    page.get_by_label("Saturday").check()
+    page.get_by_label("Devices per minute").fill("10")
+    page.clock.run_for(1000)
+    console.says("Next window")
+    console.audit()
+    console.button("Hide").click()
+
+    zone = page.get_by_role("combobox", name="Time zone")
+    zone.fill("Moon/Crater")
+    zone.press("Enter")
+    console.button("Continue").click()
+    console.button("Continue").click()
+    console.says("A phase opens when 90 % of the devices of the phase before have succeeded")
+    with console.refused("POST", r"/deployments/deployments$", 400):
+        console.button("Deploy to 3 devices").click()
+        expect(page.get_by_text("Moon/Crater is not a time zone").first).to_be_visible()
+    expect(zone).to_have_attribute("aria-invalid", "true")
+    zone.fill("oslo")
+    page.get_by_role("option", name="Europe/Oslo").click()
+    page.get_by_role("button", name="Review").click()
+    console.button("Deploy to 3 devices").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("gateway-os-1.1 for 3 devices")
+    made = console.place().rsplit("/", 1)[-1]
+    shown = fleet.world.show(made)
+    assert [phase.get("batch_size_devices") for phase in shown["phases"]] == [1, 1, 1]
+    settings = shown["rollout"]["settings"]
+    assert settings["gate"] == {"success_percent": 90, "soak": "PT3600S"}
+    assert settings["stop"] == {"max_failures_percent": 5, "minimum_reports": 20}
+    assert (settings["time_zone"], settings["maximum_per_minute"]) == ("Europe/Oslo", 10)
+    assert settings["windows"] == [{"start_time": "02:00", "duration": "PT14400S", "days": ["sat"]}]
+    console.link("Make again").click()
+    console.says("A phase opens when 90 % of the devices of the phase before have succeeded")
+    fleet.world.abort(made)
+
+
 def test_a_rollout_is_paused_resumed_and_its_next_phase_opened(console: Console, fleet: Fleet) -> None:
     devices = _devices(fleet, "steered-1", "steered-2", "steered-3")
     made = fleet.world.deploy(

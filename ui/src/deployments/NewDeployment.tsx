@@ -10,7 +10,9 @@ import { Banner, Page, Stack, Wizard } from "../parts";
 import { callOf, type Draft, draftOf, problems, readDraft, suggestedName, writeDraft } from "./draft";
 import { OptionsStep } from "./OptionsStep";
 import { PhasesStep } from "./PhasesStep";
+import { fieldOf, type Wrong } from "./protecting";
 import { FILTERS, useReach } from "./reach";
+import { PreviewCard } from "./PreviewCard";
 import { ReachCard } from "./ReachCard";
 import { ReleaseStep } from "./ReleaseStep";
 import { ReviewStep } from "./ReviewStep";
@@ -25,6 +27,7 @@ export default function NewDeployment() {
   const [again] = useQuery("again");
   const [step] = useQuery("step");
   const [error, setError] = useState<unknown>();
+  const [refused, setRefused] = useState<Wrong>({});
   const original = useApi(again ? deploymentPath(again) : null, { keep: false });
   const filters = useApi(draft.whom === "filter" && has("dynamic_groups") && can("devices:read") ? { path: FILTERS, query: { per_page: 500 } } : null);
   const filter = filters.data?.find((each) => each.id === draft.filter);
@@ -32,6 +35,7 @@ export default function NewDeployment() {
   const wrong = problems(draft, reach.total);
   const change = (next: Partial<Draft>): void => {
     setError(undefined);
+    setRefused({});
     setQuery(writeDraft({ ...draft, ...next }));
   };
   const goTo = (id: string): void => setQuery({ step: id }, { replace: false });
@@ -56,12 +60,16 @@ export default function NewDeployment() {
       navigate(id ? pathTo("deployments", id) : "/deployments", {}, { replace: true });
     } catch (failed) {
       setError(failed);
+      const field = draft.protection && failed instanceof ApiError && failed.status === 400 ? fieldOf(failed.message) : undefined;
+      if (!field) return;
+      setRefused({ [field]: textOf(failed) });
+      goTo("rollout");
     }
   };
   const bodies: Record<StepId, { title: string; body: preact.ComponentChild }> = {
     release: { title: "Release", body: <ReleaseStep draft={draft} onChange={change} /> },
     devices: { title: "Devices", body: <WhomStep draft={draft} onChange={change} reach={reach} filters={filters} /> },
-    rollout: { title: "Rollout", body: <PhasesStep draft={draft} onChange={change} total={reach.total} /> },
+    rollout: { title: "Rollout", body: <PhasesStep draft={draft} onChange={change} total={reach.total} refused={refused} /> },
     options: { title: "Options", body: <OptionsStep draft={draft} onChange={change} /> },
     review: { title: "Review", body: <ReviewStep draft={draft} onChange={change} name={name} filter={filter} reach={reach} onStep={goTo} /> },
   };
@@ -81,7 +89,12 @@ export default function NewDeployment() {
           onFinish={finish}
           finish={`Deploy${count}`}
           onCancel={() => navigate("/deployments")}
-          aside={<ReachCard draft={draft} reach={reach} />}
+          aside={
+            <Stack>
+              <ReachCard draft={draft} reach={reach} />
+              <PreviewCard draft={draft} name={name} ready={!STEPS.some((id) => wrong[id])} />
+            </Stack>
+          }
         />
         {error !== undefined && (
           <Banner is="danger" title="The deployment was not created" requestId={error instanceof ApiError ? error.requestId : ""}>

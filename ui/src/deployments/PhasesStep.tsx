@@ -2,14 +2,21 @@
 import { format, now } from "../app/format";
 import { has } from "../app/session";
 import { Button, Card, DateTime, IconButton, Input, RadioGroup, Row, Segments, Stack } from "../parts";
-import { type Draft, type DraftPhase, MAX_PHASES, ONCE, sizes, type Unit } from "./draft";
+import { type Draft, type DraftPhase, isGated, isPhased, MAX_PHASES, sizes, type Unit } from "./draft";
 import { PhaseTimeline } from "./PhaseTimeline";
+import { ProtectionFields } from "./ProtectionFields";
+import { PROTECTED, protectedPhases, type Protection, type Wrong, wrongIn } from "./protecting";
 import { evenly } from "./timeline";
 
 interface Props {
   draft: Draft;
   onChange: (change: Partial<Draft>) => void;
   total: number | undefined;
+}
+
+interface StepProps extends Props {
+  /** What the server has refused, by field. */
+  refused: Wrong;
 }
 
 const DAY_HOURS = 24;
@@ -19,14 +26,27 @@ const PRESETS: readonly { label: string; sizes: readonly string[] }[] = [
   { label: "Four quarters", sizes: ["25", "25", "25", ""] },
 ];
 
-export function PhasesStep({ draft, onChange, total }: Props) {
-  const { phases } = draft;
+export function PhasesStep({ draft, onChange, total, refused }: StepProps) {
+  const { phases, protection } = draft;
   const first = phases[0]?.start ?? "";
   const preset = (wanted: readonly string[]): void => {
-    const starts = evenly(wanted.length, DAY_HOURS, first, now.value);
+    const starts = protection?.gate ? [first] : evenly(wanted.length, DAY_HOURS, first, now.value);
     onChange({ unit: "percent", phases: wanted.map((size, index) => ({ size, start: starts[index] ?? "" })) });
   };
-  const phased = phases.length > 1;
+  const phased = isPhased(draft);
+  const once: DraftPhase[] = [{ size: "", start: first }];
+  const isUntimed = phases.some(({ start }, index) => index > 0 && !start);
+  const switched = (on: boolean): void => {
+    if (!on) return onChange({ protection: undefined, ...(isUntimed ? { phases: once } : {}) });
+    const wanted = protectedPhases(total);
+    const divided = wanted.sizes.map((size, index) => ({ size, start: index === 0 ? first : "" }));
+    onChange({ protection: PROTECTED, ...(phased || !has("phased_rollouts") ? {} : { unit: wanted.unit, phases: divided }) });
+  };
+  const protect = (next: Protection): void => {
+    // Without a gate, each phase needs a time.
+    const starts = !next.gate && isUntimed ? evenly(phases.length, DAY_HOURS, first, now.value) : undefined;
+    onChange({ protection: next, ...(starts ? { phases: phases.map((phase, index) => ({ ...phase, start: starts[index] ?? "" })) } : {}) });
+  };
   return (
     <Stack>
       {has("phased_rollouts") && (
@@ -38,7 +58,7 @@ export function PhasesStep({ draft, onChange, total }: Props) {
             { value: "once", label: "All at once", hint: "Each device gets it at its next poll" },
             { value: "phases", label: "In phases", hint: "A few devices first, more at later times" },
           ]}
-          onChange={(value) => (value === "once" ? onChange({ phases: [{ ...(ONCE[0] as DraftPhase), start: first }] }) : preset(PRESETS[0]?.sizes ?? []))}
+          onChange={(value) => (value === "once" ? onChange({ phases: once }) : preset(PRESETS[0]?.sizes ?? []))}
         />
       )}
       {phased ? (
@@ -53,6 +73,13 @@ export function PhasesStep({ draft, onChange, total }: Props) {
           onChange={(start) => onChange({ phases: [{ size: "", start }] })}
         />
       )}
+      <ProtectionFields
+        protection={protection}
+        phased={phased}
+        wrong={protection ? { ...wrongIn(protection, phased), ...refused } : {}}
+        onSwitch={switched}
+        onChange={protect}
+      />
     </Stack>
   );
 }
@@ -66,15 +93,17 @@ function Editor({ draft, onChange, total, onPreset }: Props & { onPreset: (sizes
   const base = total || 100;
   const counts = sizes(draft, base);
   const last = phases.length - 1;
+  const gated = isGated(draft);
+  const isUntimed = phases.some(({ start }, index) => index > 0 && !start);
   const add = (): void => {
-    const start = new Date(Math.max(here, starts[last] ?? here) + DAY_HOURS * 3_600_000).toISOString();
+    const start = gated ? "" : new Date(Math.max(here, starts[last] ?? here) + DAY_HOURS * 3_600_000).toISOString();
     const left = unit === "percent" ? Math.max(1, Math.floor((100 - phases.slice(0, -1).reduce((sum, phase) => sum + (Number(phase.size) || 0), 0)) / 2)) : Math.max(1, Math.floor((counts[last] ?? 2) / 2));
     onChange({ phases: [...phases.slice(0, -1), { ...(phases[last] as DraftPhase), size: String(left) }, { size: "", start }] });
   };
   return (
     <Card
       title="Phases"
-      lead="Drag the starts along the line, or type them below. The last phase takes all remaining devices."
+      lead={`${isUntimed ? "A phase opens after success in the phase before, or at a later time that you enter." : "Drag the starts along the line, or type them below."} The last phase takes all remaining devices.`}
       actions={
         <Segments<Unit>
           label="Sizes in"
@@ -95,12 +124,14 @@ function Editor({ draft, onChange, total, onPreset }: Props & { onPreset: (sizes
             </Button>
           ))}
         </Row>
-        <PhaseTimeline
-          starts={starts}
-          shares={counts.map((count) => count / base)}
-          now={here}
-          onMove={(index, at) => set(index, { start: new Date(at).toISOString() })}
-        />
+        {!isUntimed && (
+          <PhaseTimeline
+            starts={starts}
+            shares={counts.map((count) => count / base)}
+            now={here}
+            onMove={(index, at) => set(index, { start: new Date(at).toISOString() })}
+          />
+        )}
         <ol class="deployments-phases" aria-label="Phases">
           {phases.map((phase, index) => (
             <li key={index} class="deployments-phase">
@@ -122,7 +153,7 @@ function Editor({ draft, onChange, total, onPreset }: Props & { onPreset: (sizes
                 hideLabel
                 value={phase.start}
                 onChange={(start) => set(index, { start })}
-                {...(index === 0 ? { hint: phase.start ? undefined : "Empty: at once" } : {})}
+                {...(index === 0 || gated ? { hint: phase.start ? undefined : index === 0 ? "Empty: at once" : `Empty: after phase ${index}` } : {})}
               />
               <IconButton
                 icon="delete"

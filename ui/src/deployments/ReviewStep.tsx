@@ -1,8 +1,10 @@
 /** All that was decided, with a way back to each step. */
 import { format } from "../app/format";
 import { Banner, Button, Card, Input, KeyValues, Name, Stack, Time } from "../parts";
-import { controlInWords, type Draft, sizes } from "./draft";
+import { controlInWords, type Draft, isGated, isPhased, sizes } from "./draft";
+import { settingsOf } from "./protecting";
 import type { Reach, SavedFilter } from "./reach";
+import { protection } from "./rollout";
 
 interface Props {
   draft: Draft;
@@ -22,6 +24,7 @@ export function ReviewStep({ draft, onChange, name, filter, reach, onStep }: Pro
     filter: `Filter ${filter?.name ?? draft.filter}${count}${draft.max ? `, up to ${draft.max}` : ""}`,
     devices: `${format.count(draft.devices.length, "chosen device")}`,
   }[draft.whom];
+  const settings = draft.protection && settingsOf(draft.protection, isPhased(draft));
   const change = (id: string, what: string) => (
     <Button small kind="quiet" icon="edit" aria-label={`Change ${what}`} onClick={() => onStep(id)}>
       Change
@@ -37,6 +40,7 @@ export function ReviewStep({ draft, onChange, name, filter, reach, onStep }: Pro
             ["Release", <span class="row gap-2"><Name>{draft.release}</Name>{change("release", "release")}</span>],
             ["Devices", <span class="row gap-2"><Name>{whom}</Name>{change("devices", "devices")}</span>],
             ["Rollout", <span class="row gap-2"><Rollout draft={draft} total={reach.total} />{change("rollout", "rollout")}</span>],
+            settings !== undefined && ["Protection", <span class="row gap-2"><span>{protection(settings).map(([, text]) => text).join(" ")}</span>{change("rollout", "protection")}</span>],
             [
               "Options",
               <span class="row gap-2">
@@ -71,7 +75,7 @@ function Rollout({ draft, total }: { draft: Draft; total: number | undefined }) 
             {index === draft.phases.length - 1 ? "the rest" : `${phase.size}${draft.unit === "percent" ? " %" : " devices"}`}
             {counts[index] !== undefined && draft.unit === "percent" && ` (${format.count(counts[index], "device")})`}
           </span>
-          <span>{when(phase.start)}</span>
+          <span>{index > 0 && !phase.start && isGated(draft) ? `after phase ${index}` : when(phase.start)}</span>
         </li>
       ))}
     </ol>

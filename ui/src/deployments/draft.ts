@@ -1,6 +1,7 @@
 /** A deployment that is being made: kept in the URL, so that a reload, the back button and a colleague find it again. */
 import type { Query, QueryChange } from "../app/router";
 import type { ControlAction, ControlMap, ControlPlace, ControlState, Deployment } from "./types";
+import { type Protection, protectionOf, readProtection, settingsOf, wrongIn, writeProtection } from "./protecting";
 import { sizesOf } from "./states";
 
 export type Whom = "" | "devices" | "group" | "filter" | "all";
@@ -9,7 +10,7 @@ export type Unit = "percent" | "devices";
 export interface DraftPhase {
   /** In percent or devices, as typed; of the last phase it does not count. */
   size: string;
-  /** RFC 3339; empty, for the first phase only: at once. */
+  /** RFC 3339; empty: at once, or for a later phase, which needs a gate then, after the phase before. */
   start: string;
 }
 
@@ -23,6 +24,8 @@ export interface Draft {
   max: string;
   unit: Unit;
   phases: readonly DraftPhase[];
+  /** What protects the fleet; none: as in Mender. */
+  protection: Protection | undefined;
   retries: string;
   force: boolean;
   map: ControlMap | undefined;
@@ -49,6 +52,7 @@ export function readDraft(query: Query): Draft {
     max: query.max ?? "",
     unit: query.unit === "devices" ? "devices" : "percent",
     phases: readPhases(query.phases ?? ""),
+    protection: readProtection(query.protect ?? ""),
     retries: query.retries ?? "",
     force: query.force === "true",
     map: readMap(query.map ?? ""),
@@ -57,7 +61,7 @@ export function readDraft(query: Query): Draft {
 }
 
 export function writeDraft(draft: Draft): QueryChange {
-  const { devices, phases, map, whom, unit, ...rest } = draft;
+  const { devices, phases, protection, map, whom, unit, ...rest } = draft;
   const plain = phases.length === 1 && !phases[0]?.start;
   return {
     ...rest,
@@ -65,6 +69,7 @@ export function writeDraft(draft: Draft): QueryChange {
     devices: devices.join(","),
     unit: unit === "percent" ? "" : unit,
     phases: plain ? "" : phases.map(({ size, start }) => `${size}@${start}`).join(","),
+    protect: writeProtection(protection),
     map: map ? JSON.stringify(map) : "",
   };
 }
@@ -98,6 +103,9 @@ export function draftOf(deployment: Deployment, now: number): Draft {
   const shift = first > now ? 0 : now - first;
   const unit: Unit = phases.some((phase) => phase.batch_size_devices !== undefined) ? "devices" : "percent";
   const { id: _id, ...map } = deployment.update_control_map ?? {};
+  const settings = deployment.rollout?.settings;
+  /** Phases that begin at the same time differ by their gate only. */
+  const follows = (index: number): boolean => settings?.gate !== undefined && index > 0 && phases[index]?.start_ts === phases[index - 1]?.start_ts;
   return {
     release: deployment.artifact_name,
     whom,
@@ -109,9 +117,10 @@ export function draftOf(deployment: Deployment, now: number): Draft {
     phases: phases.length
       ? phases.map((phase, index) => ({
           size: index === phases.length - 1 ? "" : String(phase.batch_size ?? phase.batch_size_devices ?? ""),
-          start: index === 0 && shift ? "" : new Date(Date.parse(phase.start_ts) + shift).toISOString(),
+          start: (index === 0 && shift) || follows(index) ? "" : new Date(Date.parse(phase.start_ts) + shift).toISOString(),
         }))
       : ONCE,
+    protection: settings && protectionOf(settings),
     retries: deployment.retries ? String(deployment.retries) : "",
     force: deployment.force_installation ?? false,
     map: deployment.update_control_map ? map : undefined,
@@ -138,7 +147,7 @@ export function problems(draft: Draft, total: number | undefined): Record<"relea
   return {
     release: draft.release ? undefined : "Choose a release.",
     devices: whomProblem(draft, total) ?? (draft.whom === "filter" && draft.max && !(max >= 1) ? "The limit must be a whole number of devices." : undefined),
-    rollout: phasesProblem(draft, total),
+    rollout: phasesProblem(draft, total) ?? protectionProblem(draft),
     options: draft.retries && !(retries >= 0 && retries <= MAX_RETRIES) ? `Retries must be a whole number up to ${MAX_RETRIES}.` : undefined,
     review: draft.name.length > MAX_NAME ? `The name may have up to ${MAX_NAME} characters.` : undefined,
   };
@@ -152,6 +161,16 @@ function whomProblem(draft: Draft, total: number | undefined): string | undefine
   return total === 0 ? "No accepted device is among them." : undefined;
 }
 
+export const isPhased = (draft: Draft): boolean => draft.phases.length > 1;
+
+/** Later phases open after success, so that they need no time of their own. */
+export const isGated = (draft: Draft): boolean => isPhased(draft) && draft.protection?.gate === true;
+
+function protectionProblem(draft: Draft): string | undefined {
+  const wrong = draft.protection && Object.keys(wrongIn(draft.protection, isPhased(draft))).length > 0;
+  return wrong ? "Correct the protection." : undefined;
+}
+
 function phasesProblem(draft: Draft, total: number | undefined): string | undefined {
   const { phases, unit } = draft;
   if (phases.length === 1) return undefined;
@@ -163,9 +182,10 @@ function phasesProblem(draft: Draft, total: number | undefined): string | undefi
     const size = wholeNumber(phase.size);
     if (!last && !(size >= 1)) return `Phase ${index + 1} needs a size: a whole number above zero.`;
     sum += last ? 0 : size;
-    if (index > 0 && !phase.start) return `Phase ${index + 1} needs a start time.`;
-    const start = phase.start ? Date.parse(phase.start) : Date.now();
-    if (start <= before) return `Phase ${index + 1} must start after phase ${index}.`;
+    const gated = isGated(draft);
+    if (index > 0 && !phase.start && !gated) return `Phase ${index + 1} needs a start time.`;
+    const start = phase.start ? Date.parse(phase.start) : index === 0 ? Date.now() : before;
+    if (gated ? start < before : start <= before) return `Phase ${index + 1} must start after phase ${index}.`;
     before = start;
   }
   if (unit === "percent" && sum >= 100) return "The phases before the last must be less than 100 % together.";
@@ -190,12 +210,14 @@ export function callOf(draft: Draft, name: string) {
           ...(index < draft.phases.length - 1 ? { [draft.unit === "percent" ? "batch_size" : "batch_size_devices"]: wholeNumber(size) } : {}),
           ...(start ? { start_ts: start } : {}),
         }));
+  const rollout = draft.protection && settingsOf(draft.protection, isPhased(draft));
   const common = {
     name,
     artifact_name: draft.release,
     ...(draft.force ? { force_installation: true } : {}),
     ...(retries ? { retries } : {}),
     ...(phases ? { phases } : {}),
+    ...(rollout ? { rollout } : {}),
     ...(draft.map ? { update_control_map: draft.map } : {}),
   };
   const v1 = "/management/v1/deployments/deployments" as const;

@@ -31,7 +31,7 @@ test("windows name their days in the order of the week", () => {
 
 test("only what was requested is listed", () => {
   assert.deepEqual(protection({}), []);
-  assert.deepEqual(protection({ maximum_per_minute: 1, jitter: "PT900S", when_paused: "skip" }).map(([name]) => name), ["Rate", "Jitter", "While paused"]);
+  assert.deepEqual(protection({ maximum_per_minute: 1, jitter: "PT900S", when_paused: "skip" }).map(([name]) => name), ["Rate", "Jitter", "When paused"]);
   assert.deepEqual(protection({ windows: [{ start_time: "02:00", duration: "PT1H" }], time_zone: "Europe/Oslo", device_time_zone: "tz", retry_after: true }), [
     ["Windows", "Devices begin every day from 02:00, for 1 h (in the time zone of each device (tz), otherwise Europe/Oslo). Devices that poll at another time are told when to come back."],
   ]);

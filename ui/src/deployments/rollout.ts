@@ -50,7 +50,7 @@ export function protection(settings: RolloutSettings): [string, string][] {
   }
   if (rate) found.push(["Rate", `At most ${format.count(rate, "device")} ${rate === 1 ? "begins" : "begin"} in a minute.`]);
   if (secondsOf(jitter)) found.push(["Jitter", `Each device begins up to ${lasting(jitter)} later, by a delay of its own.`]);
-  if (stop || paused === "skip") found.push(["While paused", paused === "skip" ? "Devices get newer deployments." : "Devices wait for it."]);
+  if (stop || paused === "skip") found.push(["When paused", paused === "skip" ? "While it is paused, devices get newer deployments." : "While it is paused, devices wait for it."]);
   return found;
 }
 
