@@ -24,6 +24,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     BASIC = "basic:use"
     CONFIGURATION_MANAGE = "configuration:manage"
+    DEPLOYMENTS_APPROVE = "deployments:approve"
     DEPLOYMENTS_MANAGE = "deployments:manage"
     DEPLOYMENTS_READ = "deployments:read"
     DEVICES_CONNECT = "devices:connect"
@@ -60,6 +61,7 @@ P = Permission
 BY_GROUP = frozenset(
     {
         P.CONFIGURATION_MANAGE,
+        P.DEPLOYMENTS_APPROVE,
         P.DEPLOYMENTS_MANAGE,
         P.DEPLOYMENTS_READ,
         P.DEVICES_CONNECT,
@@ -68,7 +70,9 @@ BY_GROUP = frozenset(
     }
 )
 """Permissions that can be limited to device groups. A grant with such a limit gives no other permission."""
-BY_TAG = frozenset({P.DEPLOYMENTS_MANAGE, P.DEPLOYMENTS_READ, P.RELEASES_MANAGE, P.RELEASES_READ})
+BY_TAG = frozenset(
+    {P.DEPLOYMENTS_APPROVE, P.DEPLOYMENTS_MANAGE, P.DEPLOYMENTS_READ, P.RELEASES_MANAGE, P.RELEASES_READ}
+)
 """Permissions that can be limited to release tags."""
 Scopes = tuple[Scope, ...]
 """The scopes of one permission from several roles: it holds in each of them. Empty: nowhere.

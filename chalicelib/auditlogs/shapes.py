@@ -12,6 +12,7 @@ class Action(StrEnum):
     """The actions. Keep the list alphabetical. The values are the API's."""
 
     ABORT = "abort"
+    APPROVE = "approve"
     AUTH_METHOD_CHANGE = "auth_method_change"
     CLOSE_PORTFORWARD = "close_portforward"
     CLOSE_TERMINAL = "close_terminal"

@@ -38,6 +38,13 @@ class Queue(StrEnum):
     UPLOADS = "uploads"
 
 
+class ApprovalNotice(msgspec.Struct, frozen=True, tag="approval"):
+    """A deployment that waits for approval: tell the users who may approve it."""
+
+    tenant: TenantId
+    deployment: str
+
+
 class Decommission(msgspec.Struct, frozen=True):
     """A decommissioned device to clear out of every feature."""
 

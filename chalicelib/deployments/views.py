@@ -21,6 +21,8 @@ from chalicelib.deployments.shapes import (
     ReportPoint,
     Statistics,
 )
+from chalicelib.deployments.shapes.approval import Approval as ShownApproval
+from chalicelib.deployments.shapes.approval import ApprovalPerson
 from chalicelib.deployments.shapes.rollout import RolloutPause, RolloutStatus, RolloutWait
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def numbers(deployment: Deployment, counts: Counts) -> dict[str, int]:
 def status(deployment: Deployment, counts: Counts, now: datetime) -> str:
     """The status of a deployment."""
     planned = deployment.plan.phases
-    scheduled = bool(planned) and planned[0].start > now
+    scheduled = deployment.waits or (bool(planned) and planned[0].start > now)
     return statistics.status(counts, finished=not deployment.is_open, scheduled=scheduled)
 
 
@@ -73,9 +75,26 @@ def show(deployment: Deployment, counts: Counts, configured: Mapping[str, str] |
         dynamic=plan.dynamic,
         initial_device_count=plan.initial if plan.dynamic else None,
         preparing=None if prepared is None else Preparation(prepared.found, prepared.expected),
+        approval=_approval(deployment),
         parent=plan.parent,
         retried_by=list(deployment.retried_by) or None,
         rollout=_rollout(deployment, counts, now),
+    )
+
+
+def _approval(deployment: Deployment) -> ShownApproval | None:
+    found = deployment.approval
+    if found is None:
+        return None
+    by = found.decided_by
+    return ShownApproval(
+        state="ended" if found.state == "waiting" and not deployment.waits else found.state,
+        requested_by=ApprovalPerson(found.requested_by.id, found.requested_by.email),
+        requested_at=rfc3339(deployment.plan.created),
+        expires=rfc3339(found.expires),
+        decided_by=None if by is None else ApprovalPerson(by.id, by.email),
+        decided_at=_time(found.decided_at),
+        comment=found.comment or None,
     )
 
 

@@ -72,20 +72,28 @@ def on_decommission(body: str) -> None:
 
 @_worker(Queue.MAILS, at_once=10)
 def on_mail(body: str) -> None:
-    """Send mails; those about accounts or alerts are also written here."""
+    """Send mails; those about accounts, alerts or approvals are also written here."""
     # Imported here: each worker is a function of its own.
     from chalicelib.aws import mail
     from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.useradm import service as useradm
 
-    match msgspec.json.decode(body, type=mail.Mail | useradm.Order | devicemonitor.Notice | devicemonitor.Digest):
+    message = msgspec.json.decode(
+        body, type=mail.Mail | useradm.Order | devicemonitor.Notice | devicemonitor.Digest | queues.ApprovalNotice
+    )
+    match message:
         case useradm.Order() as order:
             useradm.write_mail(order)
         case devicemonitor.Notice() as notice:
             devicemonitor.write_notice(notice)
         case devicemonitor.Digest() as digest:
             devicemonitor.write_digest(digest)
-        case message:
+        case queues.ApprovalNotice():
+            # Imported here: most mails are not about deployments, and this takes 80 ms.
+            from chalicelib.deployments.service.workers import approval_mails
+
+            approval_mails.write(message.tenant, message.deployment)
+        case mail.Mail():
             mail.deliver(message)
 
 

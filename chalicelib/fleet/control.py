@@ -27,6 +27,7 @@ ALWAYS = datetime.fromtimestamp(0, UTC)
 """``Control.changes_from`` of tenants that never stored rows of changed devices in several partitions."""
 CHANGES_KNOWN: Final = 4
 """The version of the stored data from which all code that may run knows ``changes_from``."""
+GroupName = Annotated[str, Meta(min_length=1, max_length=limits.GROUP_NAME)]
 
 
 class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,6 +37,12 @@ class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     them.
     """
 
+    approval_devices: Annotated[int, Meta(ge=0, le=limits.MAX_DEVICES)] = 0
+    """A second person approves deployments to more devices than this; 0: their number does not matter."""
+    approval_groups: Annotated[list[GroupName], Meta(max_length=limits.APPROVAL_GROUPS)] = []
+    """A second person approves deployments to devices of these static groups."""
+    approval_hours: Annotated[int, Meta(ge=1, le=limits.APPROVAL_HOURS_MAX)] = 72
+    """Hours that a deployment waits for approval before it is aborted."""
     audit_days: Annotated[int, Meta(ge=0, le=limits.AUDIT_DAYS_MAX)] = 0
     """Days for which audit entries are kept; 0: ``settings.audit_days``. Existing entries keep their expiry, and none
     expires before the previous one."""
@@ -45,6 +52,11 @@ class TenantSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Maximum number of pending devices; 0: ``settings.pending_devices``."""
     time_zone: Annotated[str, Meta(min_length=1, max_length=limits.ZONE_NAME)] = "UTC"
     """The time zone of windows of rollouts that name none (IANA)."""
+
+    @property
+    def demands_approval(self) -> bool:
+        """Whether a second person approves some deployments."""
+        return bool(self.approval_devices or self.approval_groups)
 
 
 class TrustPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,6 +105,8 @@ class Control(msgspec.Struct, frozen=True):
     terms: int = 0
     """Counts changes of status, plan and limits."""
     trust: TrustPolicy = ANYTHING
+    approvals: bool = False
+    """Whether a deployment has ever waited for approval."""
 
     def includes(self, feature: Feature) -> bool:
         """Whether plan and add-ons include a feature."""
@@ -128,6 +142,7 @@ class ControlRecord(OpenRecord, frozen=True):
     changes_from: datetime | None = None
     terms: int | None = None
     trust: Any = None
+    approvals: bool = False
 
 
 _reader = Reader(ControlRecord)
@@ -189,6 +204,7 @@ def _read(tenant: TenantId) -> Control:
         changes_from=item.changes_from,
         terms=item.terms or 0,
         trust=msgspec.convert(item.trust, TrustPolicy) if item.trust else ANYTHING,
+        approvals=item.approvals,
     )
 
 

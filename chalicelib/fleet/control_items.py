@@ -74,6 +74,11 @@ def save_trust(tx: Transaction, tenant: TenantId, before: TrustPolicy, after: Tr
     tx.update(ref(tenant), [ControlItem.trust.set(after)], ControlItem.pk.exists() & same, label="trust")
 
 
+def note_approvals(tx: Transaction, tenant: TenantId) -> None:
+    """Store that a deployment of the tenant waits for approval, or has waited."""
+    tx.update(ref(tenant), [ControlItem.approvals.set(True)], ControlItem.pk.exists(), label="control")
+
+
 def require_limits(tx: Transaction, tenant: TenantId, limits: PerTier) -> None:
     """Make a transaction fail with label ``terms`` if the limits are different from these."""
     same = (

@@ -90,6 +90,8 @@ class ControlItem(FleetItem):
     """Counts changes by ``tenantadm``; absent: 0."""
     trust = BlobAttribute(null=True)
     """What the tenant requires of artifacts (``fleet.control.TrustPolicy``); absent: nothing."""
+    approvals = BooleanAttribute(null=True)
+    """Whether a deployment has ever waited for approval. ``deployments`` owns it."""
     subscribers = BlobAttribute(null=True)
     """Integrations that receive events: id to scopes of events. ``integrations`` owns it."""
     subscribers_revision = IntegerAttribute(null=True)

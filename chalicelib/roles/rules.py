@@ -25,7 +25,7 @@ _API = "/api/"
 _ANY_PATH = ".*"
 _PATH = re.compile(r"[A-Za-z0-9/_.~%:@-]*")
 P = Permission
-_DEPLOYMENTS = frozenset({P.DEPLOYMENTS_READ, P.DEPLOYMENTS_MANAGE})
+_DEPLOYMENTS = frozenset({P.DEPLOYMENTS_APPROVE, P.DEPLOYMENTS_READ, P.DEPLOYMENTS_MANAGE})
 
 SETS: Final[Mapping[str, frozenset[Permission]]] = {
     "SuperUser": frozenset(Permission),
@@ -34,6 +34,7 @@ SETS: Final[Mapping[str, frozenset[Permission]]] = {
     "ManageDevices": frozenset({P.DEVICES_READ, P.DEPLOYMENTS_READ, P.DEVICES_MANAGE}),
     "ManageAcceptance": frozenset({P.DEVICES_READ, P.DEPLOYMENTS_READ, P.DEVICES_MANAGE, P.ACCEPTANCE_MANAGE}),
     "DeployToDevices": frozenset({P.DEPLOYMENTS_READ, P.DEPLOYMENTS_MANAGE}),
+    "ApproveDeployments": frozenset({P.DEPLOYMENTS_READ, P.DEPLOYMENTS_APPROVE}),
     "ConfigureDevices": frozenset({P.DEVICES_READ, P.CONFIGURATION_MANAGE}),
     "ConnectToDevices": frozenset({P.DEVICES_READ, P.DEVICES_CONNECT}),
     "ReadReleases": frozenset({P.RELEASES_READ}),
@@ -55,6 +56,7 @@ _SHOWN: Final = {
     "ManageDevices": ("Manage", "Devices", "See, accept, reject, group, tag and decommission devices"),
     "ManageAcceptance": ("Manage", "Acceptance rules", "See and manage devices, and the rules that accept them"),
     "DeployToDevices": ("Deploy", "Devices", "See, create and abort deployments"),
+    "ApproveDeployments": ("Approve", "Deployments", "See deployments; approve or reject those of other users"),
     "ConfigureDevices": ("Configure", "Devices", "See devices; set and deploy their configuration"),
     "ConnectToDevices": ("Connect", "Devices", "See devices; open terminals and transfer files"),
     "ReadReleases": ("Read", "Releases", "See releases and artifacts, and download them"),
@@ -69,7 +71,16 @@ _SHOWN: Final = {
 }
 
 SCOPES: Final = {
-    GROUPS: frozenset({"ReadDevices", "ManageDevices", "DeployToDevices", "ConfigureDevices", "ConnectToDevices"}),
+    GROUPS: frozenset(
+        {
+            "ReadDevices",
+            "ManageDevices",
+            "DeployToDevices",
+            "ApproveDeployments",
+            "ConfigureDevices",
+            "ConnectToDevices",
+        }
+    ),
     TAGS: frozenset({"ReadReleases", "ManageReleases"}),
 }
 """The built-in sets that a role can limit to device groups or to release tags."""
@@ -100,6 +111,14 @@ ROLES: Final[Mapping[str, Role]] = {
             "ReadDevices",
             "ReadReleases",
             "DeployToDevices",
+        ),
+        _role(
+            "RBAC_ROLE_DEPLOYMENTS_APPROVER",
+            "Sees devices and releases, approves or rejects deployments of other users",
+            "Basic",
+            "ReadDevices",
+            "ReadReleases",
+            "ApproveDeployments",
         ),
         _role(
             "RBAC_ROLE_REMOTE_TERMINAL",

@@ -195,7 +195,7 @@ def remove_child(request: UserRequest, id: str) -> NoContent:
 
 
 @user_route(bp, "GET /management/v2/tenantadm/settings", Permission.BASIC)
-def show_tenant_settings(request: UserRequest) -> Reply[dict[str, int | str]]:
+def show_tenant_settings(request: UserRequest) -> Reply[dict[str, int | str | list[str]]]:
     """Get the tenant's settings for the server, with an ``ETag``. Not part of Mender's API."""
     document, version = service.settings(request.tenant)
     return Reply(200, document, {"ETag": version})

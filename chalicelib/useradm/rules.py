@@ -180,6 +180,7 @@ def check_settings(document: dict[str, Any]) -> None:
 class OptionalMail(StrEnum):
     """The kinds of mails that users may turn off. The values are those of their settings."""
 
+    DEPLOYMENT_APPROVALS = "deployment_approvals"
     DEVICE_ALERTS = "device_alerts"
 
 

@@ -215,8 +215,9 @@ FUNCTIONS: Final = (
         memory=256,
         timeout=60,
         why="Waits for a mail server, with a timeout of 20 s for each answer.",
-        reads=("fleet", "inventory"),
+        reads=("artifacts", "deployments", "fleet", "inventory", "roles"),
         writes=("devicemonitor", "useradm"),  # counts of mails caused by a device; tokens of links in mails
+        objects=(Objects(("targets",), read=True),),  # of a deployment, to see who may approve it
         takes=Queue.MAILS,
         sends=(Queue.MAILS,),
         keys=("mail-server",),

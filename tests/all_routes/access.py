@@ -137,6 +137,7 @@ PLAIN: dict[str, Affects] = {
     f"POST {M1}/deployments/deployments/group/{{name}}": Affects.PART,
     f"POST {M1}/deployments/deployments/statistics/list": Affects.PART,
     f"PATCH {M1}/deployments/deployments/{{id}}": Affects.PART,
+    f"POST {M1}/deployments/deployments/{{id}}/approval": Affects.PART,
     f"POST {M1}/deployments/deployments/{{id}}/rollout": Affects.PART,
     f"PUT {M1}/deployments/deployments/{{id}}/status": Affects.PART,
     f"POST {M1}/deployments/deployments/{{id}}/retry": Affects.PART,

@@ -73,6 +73,21 @@ def open_deployment(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     return {"id": made}, json({"status": "aborted"})
 
 
+def waiting_deployment(mine: Tenant) -> tuple[Values, dict[str, Any]]:
+    """A deployment of a colleague that waits for approval."""
+    api, place = mine.world.api, f"/api{V2}/tenantadm/settings"
+    before = api.get(place).json()
+    assert api.put(place, json=before | {"approval_devices": 1}).status_code == 204
+    email = api.get(f"/api{V1}/useradm/users/{mine.colleague}").json()["email"]
+    token = mine.world.http.post(f"/api{V1}/useradm/auth/login", auth=(email, PASSWORD)).text
+    wanted = deployment(mine, devices=[str(uuid.uuid4()), str(uuid.uuid4())])
+    headers = {"Authorization": f"Bearer {token}"}
+    made = mine.world.http.post(f"/api{V1}/deployments/deployments", headers=headers, **wanted)
+    assert made.status_code == 201, made.text
+    assert api.put(place, json=before).status_code == 204
+    return {"id": made.headers["Location"].rsplit("/", 1)[-1]}, json({"approve": True, "comment": "Seen."})
+
+
 def deployed_device(mine: Tenant) -> tuple[Values, dict[str, Any]]:
     device = mine.world.device()
     mine.world.deploy(mine.release, [device.id], name=uuid.uuid4().hex)
@@ -334,6 +349,7 @@ CASES: dict[str, Case] = {
     f"DELETE {V2}/deployments/deployments/releases": spare_release,
     f"POST {V1}/deployments/deployments": lambda mine: ({}, deployment(mine, devices=[str(uuid.uuid4())])),
     f"POST {V1}/deployments/deployments/group/{{name}}": accepted_group,
+    f"POST {V1}/deployments/deployments/{{id}}/approval": waiting_deployment,
     f"POST {V1}/deployments/deployments/{{id}}/rollout": lambda mine: (
         open_deployment(mine)[0],
         json({"action": "pause"}),

@@ -37,6 +37,7 @@ BODIES: dict[str, Any] = {
     "PUT /management/v2/devauth/devices/{id}/flags": {"test_device": True},
     "PUT /management/v1/deployments/deployments/{id}/status": {"status": "aborted"},
     "POST /management/v1/deployments/deployments/{id}/retry": {"name": "stolen"},
+    "POST /management/v1/deployments/deployments/{id}/approval": {"approve": True},
     "POST /management/v1/deployments/deployments/{id}/rollout": {"action": "pause"},
     "PUT /management/v1/deployments/artifacts/{id}": {"description": "changed"},
     "PUT /management/v1/inventory/devices/{id}/group": {"group": "stolen"},

@@ -76,3 +76,43 @@ def test_uniform_phases_are_equal_and_include_every_device(size: int, targeted: 
     assert [each.upto for each in found[:-1]] == [
         (index + 1) * (targeted * size // 100 if share else size) for index in range(len(found) - 1)
     ]
+
+
+@given(st.data(), st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=30)))
+def test_phases_that_open_later_keep_their_order_and_sizes(data, delay: timedelta):
+    gaps = data.draw(st.lists(st.integers(1, 100), min_size=1, max_size=4))
+    first = data.draw(st.one_of(st.none(), st.integers(0, 500)))
+    hours = [sum(gaps[:index]) + (first or 0) for index in range(len(gaps) + 1)]
+    starts = [NOW + timedelta(hours=hour) for hour in hours]
+    wanted = [NewPhase(batch_size_devices=1, start_ts=start) for start in starts]
+    if first is None:
+        wanted[0] = NewPhase(batch_size_devices=1)
+    planned = phases.of_list(wanted, 10, NOW)
+
+    moved = phases.later(planned, phases.relative(wanted, None), delay)
+
+    opened = NOW + delay
+    assert [(each.upto, each.devices) for each in moved] == [(each.upto, each.devices) for each in planned]
+    assert [each.start for each in moved] == sorted(each.start for each in moved)
+    if first is None:
+        assert opened - moved[0].start < timedelta(milliseconds=1)
+        assert moved[0].start <= opened
+    for before, after in zip(planned, moved, strict=True):
+        # Nothing opens earlier than planned, and what was to open after the approval opens as planned.
+        assert after.start >= before.start or after.start == moved[0].start
+        assert before.start <= opened or after.start == before.start
+
+
+@given(st.integers(1, 20), st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=30)))
+def test_uniform_phases_that_open_later_keep_their_intervals(hours: int, delay: timedelta):
+    wanted = UniformPhases(batch_size_devices=3, time_interval=timedelta(hours=hours))
+
+    moved = phases.later(phases.of_uniform(wanted, 10, NOW), phases.relative(None, wanted), delay)
+
+    assert moved == phases.of_uniform(wanted, 10, NOW + delay)
+
+
+def test_phases_at_the_end_of_time_stay_there():
+    start = datetime.max.replace(tzinfo=UTC, microsecond=0)
+    (moved,) = phases.later([phases.Phase(start)], 1, timedelta(days=1))
+    assert moved.start == start

@@ -56,6 +56,35 @@ def test_all_events_of_a_deployment(hook, world):
     assert kinds(events).index("deployment-created") < kinds(events).index("deployment-finished")
 
 
+def test_approvals(hook, world, sign_in, tenant):
+    world.upload("v2")
+    world.device(), world.device()
+    settings = "/api/management/v2/tenantadm/settings"
+    assert world.api.put(settings, json={"approval_devices": 1}).status_code == 204
+    second = sign_in(tenant)
+    phases = [{"batch_size_devices": 1}, {"start_ts": clock.rfc3339(clock.now() + timedelta(days=9))}]
+    approved, rejected = world.deploy("v2", phases=phases), world.deploy("v2", name="other")
+    place = "/api/management/v1/deployments/deployments"
+    for deployment in (approved, rejected):
+        decision = {"approve": deployment == approved, "comment": "Seen"}
+        assert second.post(f"{place}/{deployment}/approval", json=decision).status_code == 204
+
+    events = hook.posted()
+
+    def told(deployment: str) -> list[str]:
+        return kinds([event for event in events if event["data"]["id"] == deployment])
+
+    requested = ["deployment-created", "deployment-approval-requested"]
+    assert told(approved) == [*requested, "deployment-approved", "deployment-phase-opened"]
+    assert told(rejected) == [*requested, "deployment-rejected", "deployment-aborted"]
+    me = "/api/management/v1/useradm/users/me"
+    first, other = ({name: api.get(me).json()[name] for name in ("id", "email")} for api in (world.api, second))
+    asked = of(events, "deployment-approval-requested")[0]
+    about = {"id": approved, "name": "rollout", "artifact_name": "v2"}
+    assert asked == about | {"requested_by": first, "expires": world.show(approved)["approval"]["expires"]}
+    assert of(events, "deployment-approved") == [about | {"decided_by": other, "comment": "Seen"}]
+
+
 def test_an_abort(hook, world):
     world.upload("v2")
     device = world.device()

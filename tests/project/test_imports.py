@@ -4,7 +4,7 @@ import ast
 
 from infra.paths import ROOT
 
-MOST = 125
+MOST = 126
 """Imports inside functions of what ships. Raise it only for a measured gain."""
 
 

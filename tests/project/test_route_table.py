@@ -17,7 +17,7 @@ from infra.paths import ROOT
 from infra.scripts import deployed_page
 
 RESOURCES = deployed_page.RESOURCES
-SPARE_RESOURCES = 10
+SPARE_RESOURCES = 9
 CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib import limits
 from chalicelib.deployments.management_v1.previews import save_or_preview
+from chalicelib.deployments.rules.deployment import Person
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import (
@@ -20,6 +21,7 @@ from chalicelib.deployments.shapes import (
     NewRetry,
     SetStatus,
 )
+from chalicelib.deployments.shapes.approval import ApprovalDecision
 from chalicelib.deployments.shapes.preview import Preview
 from chalicelib.deployments.shapes.rollout import RolloutAction
 from chalicelib.errors import BadRequest, NotFound
@@ -222,6 +224,24 @@ def retry_deployment(request: UserRequest, body: bytes, id: str) -> Created | Re
         content.require_json(request.headers.get("content-type"), body)
         wanted = content.decode(body, NewRetry, prefix="Validating request body: ")
     return save_or_preview(request, service.draft_retry(request.tenant, read_id(id), wanted, request.scopes))
+
+
+@user_route(
+    bp,
+    "POST /management/v1/deployments/deployments/{id}/approval",
+    Permission.DEPLOYMENTS_APPROVE,
+    within={"deployment": "id"},
+)
+def decide_approval(request: UserRequest, body: ApprovalDecision, id: str) -> NoContent:
+    """Approve a deployment that another user has created, or reject it, which aborts it.
+
+    Raises:
+        NotFound: there is no such deployment.
+        Conflict: somebody has decided already, or the deployment does not wait for approval.
+        Unprocessable: too many deployments are unfinished.
+    """
+    service.decide(request.tenant, read_id(id), body, Person(request.identity.subject, request.identity.email))
+    return no_content()
 
 
 @user_route(

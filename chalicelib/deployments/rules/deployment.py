@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -158,6 +158,29 @@ NO_GROUP = ""
 retries, lists no devices for it, and so ends the deployment instead of bringing it to all devices."""
 
 
+class Person(msgspec.Struct, frozen=True):
+    """A user who asked for something, or decided about it."""
+
+    id: str
+    email: str = ""
+    """The address at that time."""
+
+
+class Approval(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The approval that a deployment needs: no poll sees it before."""
+
+    state: Literal["waiting", "approved", "rejected", "expired"] = "waiting"
+    requested_by: Person
+    """The user who created the deployment."""
+    expires: datetime
+    """When it is aborted if nobody has decided."""
+    relative: int = 0
+    """The number of its first phases whose start counts from the approval instead of the creation."""
+    decided_by: Person | None = None
+    decided_at: datetime | None = None
+    comment: str = ""
+
+
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment as it was read."""
 
@@ -169,6 +192,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     control_map: dict[str, Any] | None = None
     """Its update control map with the deployment's id; set at creation or never."""
     preparing: Preparing | None = None
+    approval: Approval | None = None
+    """Absent if it needs none."""
     sums: Counts | None = None
     """The sums of the counter items of a large deployment, kept after its end."""
     retried_by: tuple[str, ...] = ()
@@ -189,6 +214,19 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """Whether it is unfinished."""
         return self.finished is None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for approval."""
+        return self.is_open and self.approval is not None and self.approval.state == "waiting"
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether polls do not see it yet: it waits for approval, or its targets are being listed.
+
+        Until then its plan may change.
+        """
+        return self.waits or (self.is_open and self.preparing is not None)
 
     @property
     def is_settled(self) -> bool:

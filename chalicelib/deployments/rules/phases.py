@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib import limits, times
 from chalicelib.errors import BadRequest
@@ -54,6 +55,33 @@ def of_request(
             raise BadRequest("Validating request body: provide either phases or uniform_phases")
         return of_uniform(uniform, targeted, now)
     return of_list(listed, targeted, now, has_gate=has_gate) if listed else ()
+
+
+def relative(listed: Sequence[NewPhase] | None, uniform: UniformPhases | None) -> int:
+    """The number of phases of a request whose start counts from the moment in which the deployment opens."""
+    if uniform is not None:
+        return limits.PHASES if uniform.start_ts is None else 0
+    return 1 if listed and listed[0].start_ts is None else 0
+
+
+def later(phases: Sequence[Phase], relative: int, delay: timedelta) -> tuple[Phase, ...]:
+    """The phases of a deployment that opens some time after its creation.
+
+    The first ``relative`` ones start that much later. The others keep their time, but none starts before the one
+    before it.
+    """
+    moved: list[Phase] = []
+    for index, phase in enumerate(phases):
+        start = _milliseconds(_after(phase.start, delay)) if index < relative else phase.start
+        moved.append(replace(phase, start=max(start, moved[-1].start) if moved else start))
+    return tuple(moved)
+
+
+def _after(start: datetime, delay: timedelta) -> datetime:
+    try:
+        return start + delay
+    except OverflowError:  # the end of time
+        return start
 
 
 class _Batch(msgspec.Struct, frozen=True):

@@ -58,11 +58,12 @@ def complete_blocks(later: Sequence[Deployment], now: datetime) -> list[Sequence
     """The blocks that can be made of the deployments after the last block, in their order.
 
     No deployment may appear later between those of a block. A deployment gets its number just before it is stored. So
-    all numbers up to that of one that was created some time ago are visible. A large one that is being prepared gets a
-    new number when that ends, which may be long after its creation.
+    all numbers up to that of one that was created some time ago are visible. A large one that is being prepared, and
+    one that waits for approval, gets a new number when that ends, which may be long after its creation.
     """
-    old = [at for at, each in enumerate(later) if not each.plan.parts and now - each.plan.created >= _SETTLED]
+    numbered = [at for at, each in enumerate(later) if not each.plan.parts and each.approval is None]
+    old = [at for at in numbered if now - later[at].plan.created >= _SETTLED]
     end = old[-1] + 1 if old else 0
-    moving = next((at for at, each in enumerate(later) if each.preparing is not None), end)
+    moving = next((at for at, each in enumerate(later) if each.is_hidden), end)
     whole = min(end, moving) // SIZE
     return [later[number * SIZE : (number + 1) * SIZE] for number in range(whole)]

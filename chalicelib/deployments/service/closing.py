@@ -14,7 +14,7 @@ from chalicelib.observability import Metric, count
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.rules.deployment import Approval, Plan
     from chalicelib.deployments.rules.rollout import Progress
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
@@ -29,12 +29,15 @@ def close(
     last_counter: bool = False,
     aborted: bool = False,
     stopped: Progress | None = None,
+    refused: Approval | None = None,
 ) -> None:
     """Add the end of a deployment to a transaction: it is no longer offered, and its artifact is released.
 
     The arguments are those of ``tables.deployments.close``.
     """
-    deployments.close(tx, tenant, plan, now, last_counter=last_counter, aborted=aborted, stopped=stopped)
+    deployments.close(
+        tx, tenant, plan, now, last_counter=last_counter, aborted=aborted, stopped=stopped, refused=refused
+    )
     if aborted and not plan.parts:
         counters.close(tx, tenant, plan)
     if not plan.configures:

@@ -9,7 +9,7 @@ from chalicelib.integrations import service as integrations
 from chalicelib.integrations.service import Event, Kind
 
 if TYPE_CHECKING:
-    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.rules.deployment import Approval, Person, Plan
     from chalicelib.deployments.rules.rollout import Pause
     from chalicelib.deployments.rules.statuses import Status
     from chalicelib.storage.keys import TenantId
@@ -22,6 +22,24 @@ def created(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
     if plan.parent is not None:
         more["parent"] = plan.parent
     _tell(tx, tenant, Kind.DEPLOYMENT_CREATED, _about(plan) | more)
+
+
+def approval_requested(tx: Transaction, tenant: TenantId, plan: Plan, asked: Approval) -> None:
+    """A deployment was created that a second person has to approve."""
+    more = {"requested_by": _person(asked.requested_by), "expires": rfc3339(asked.expires)}
+    _tell(tx, tenant, Kind.DEPLOYMENT_APPROVAL_REQUESTED, _about(plan) | more)
+
+
+def approved(tx: Transaction, tenant: TenantId, plan: Plan, by: Person, comment: str) -> None:
+    """A user has approved the deployment."""
+    more = {"decided_by": _person(by), "comment": comment}
+    _tell(tx, tenant, Kind.DEPLOYMENT_APPROVED, _about(plan) | more)
+
+
+def rejected(tx: Transaction, tenant: TenantId, plan: Plan, by: Person, comment: str) -> None:
+    """A user has rejected the deployment."""
+    more = {"decided_by": _person(by), "comment": comment}
+    _tell(tx, tenant, Kind.DEPLOYMENT_REJECTED, _about(plan) | more)
 
 
 def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int) -> None:
@@ -54,6 +72,10 @@ def paused(tx: Transaction, tenant: TenantId, plan: Plan, reason: str) -> None:
 def resumed(tx: Transaction, tenant: TenantId, plan: Plan) -> None:
     """A user has resumed the deployment."""
     _tell(tx, tenant, Kind.DEPLOYMENT_RESUMED, _about(plan))
+
+
+def _person(person: Person) -> dict[str, str]:
+    return {"id": person.id, "email": person.email}
 
 
 def _about(plan: Plan) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.deployments.service.devices.reporting import read_log
+from chalicelib.deployments.service.operators.approving import decide
 from chalicelib.deployments.service.operators.creating import (
     abort,
     change_control_map,
@@ -42,6 +43,7 @@ __all__ = [
     "abort",
     "abort_device",
     "change_control_map",
+    "decide",
     "delete_releases",
     "device_gone",
     "devices",

@@ -64,7 +64,7 @@ def known(tenant: TenantId, deployment: str) -> Plan | None:
 
 def keep(tenant: TenantId, deployment: Deployment) -> Plan:
     """The plan of a deployment that was just read, which is cached unless it still changes."""
-    if deployment.preparing is None and known(tenant, deployment.id) is None:
+    if not deployment.is_hidden and known(tenant, deployment.id) is None:
         _plans.put((tenant, deployment.id), deployment.plan)
     return deployment.plan
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chalicelib import limits
+from chalicelib.deployments.shapes.approval import Approval
 from chalicelib.deployments.shapes.rollout import Count, Percent, Rollout, RolloutStatus
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.DEPLOYMENT_NAME)]
@@ -286,6 +287,8 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     initial_device_count: int | None = None
     preparing: Preparation | None = None
     """Only until its targets are listed; no device gets it before."""
+    approval: Approval | None = None
+    """Only if a second person has to approve it."""
     parent: str | None = None
     """The deployment whose failed devices it is for."""
     retried_by: list[str] | None = None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib.deployments.rules.deployment import CONFIGURATION, Deployment, Plan, Preparing
+from chalicelib.deployments.rules.deployment import CONFIGURATION, Approval, Deployment, Plan, Preparing
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.rollout import NEW, Progress
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.shapes.rollout import Rollout
-from chalicelib.deployments.tables import progress, records
+from chalicelib.deployments.tables import approvals, progress, records
 from chalicelib.deployments.tables.items import (
     ActiveItem,
     ConfigurationItem,
@@ -28,6 +28,7 @@ from chalicelib.deployments.tables.items import (
     deployment_pk,
     deployment_ref,
     deployment_state,
+    place,
     table,
     targets_ref,
     tenant_history,
@@ -69,6 +70,7 @@ def of_item(item: DeploymentItem | DeploymentRecord) -> Deployment:
         opened=item.opened,
         control_map=item.control_map,
         preparing=None if item.preparing is None else msgspec.convert(item.preparing, Preparing),
+        approval=None if item.approval is None else msgspec.convert(item.approval, Approval),
         sums=None if item.sums is None else msgspec.convert(item.sums, Counts),
         retried_by=tuple(item.retried_by or ()),
         corrections=item.corrections or 0,
@@ -124,11 +126,6 @@ def _by_sequence(
     index = "history" if is_open is None else "state"
     found = records.deployments.query(table(), partition, within, index=index, forward=forward, limit=limit)
     return map(of_item, found)
-
-
-def place(plan: Plan) -> str:
-    """The sort key of a deployment in lists of the tenant's deployments."""
-    return keys.sort(keys.number(plan.sequence), plan.id)
 
 
 def read_targets(tenant: TenantId, deployment: str) -> bytes:
@@ -195,6 +192,7 @@ def create(tx: Transaction, tenant: TenantId, new: Deployment, *, complete: int,
     item.phases, item.rollout = plan.phases or None, plan.rollout
     item.opened, item.control_map, item.complete = new.opened, new.control_map, complete
     item.preparing = new.preparing
+    item.approval, item.waits = new.approval, True if new.approval is not None else None
     if due_at is not None:
         item.due_pk, item.due_sk = due.key(plan.id, due_at)
     item.history_pk = tenant_history(tenant)
@@ -243,19 +241,13 @@ def open_prepared(
         due_at: when the schedule has to check it; None: never.
     """
     actions: list[Action] = [
-        DeploymentItem.sequence.set(plan.sequence),
-        DeploymentItem.history_sk.set(place(plan)),
-        DeploymentItem.state_sk.set(place(plan)),
+        *approvals.shown(plan, opened, due_at),
         DeploymentItem.size.set(plan.size),
         DeploymentItem.part_sizes.set(plan.part_sizes),
         DeploymentItem.targets_object.set(str(plan.targets_object)),
-        DeploymentItem.opened.set(opened),
         DeploymentItem.complete.set(complete),
         DeploymentItem.preparing.remove(),
-        *(due.never() if due_at is None else due.at(plan.id, due_at)),
     ]
-    if plan.phases:
-        actions.append(DeploymentItem.phases.set(plan.phases))
     if plan.rollout is not None:
         actions.append(DeploymentItem.rollout.set(plan.rollout))
     tx.update(deployment_ref(tenant, plan.id), actions, _is_preparing(), label="deployment")
@@ -313,6 +305,7 @@ def close(
     last_counter: bool = False,
     aborted: bool = False,
     stopped: Progress | None = None,
+    refused: Approval | None = None,
 ) -> None:
     """End a deployment; fails with label ``deployment`` if it has ended or does not exist.
 
@@ -325,6 +318,7 @@ def close(
         aborted: whether it is aborted. The counters of a large deployment must then be closed by
             ``counters.close_parts``, which the schedule does if the caller does not.
         stopped: its progress, which says why, if its failures aborted it.
+        refused: the decision that it is not approved. It then also fails if the deployment does not wait for one.
     """
     condition = DeploymentItem.finished.does_not_exist() & DeploymentItem.pk.exists()
     closes_parts = aborted and plan.parts
@@ -340,6 +334,9 @@ def close(
         actions.append(DeploymentItem.aborted.set(True))
     if stopped is not None:
         actions += progress.written(stopped)
+    if refused is not None:
+        condition &= approvals.waits()
+        actions += approvals.decided(refused)
     tx.update(deployment_ref(tenant, plan.id), actions, condition, label="deployment")
     tx.update(counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
     tx.delete(active_ref(tenant, plan.lock), label="lock")

@@ -107,6 +107,10 @@ class DeploymentItem(Indexed):
     """The ``revision`` of ``progress``; absent: 0."""
     preparing = BlobAttribute(null=True)
     """``rules.deployment.Preparing`` while the targets of a large deployment are being listed."""
+    approval = BlobAttribute(null=True)
+    """``rules.deployment.Approval``, if it needs one."""
+    waits = BooleanAttribute(null=True)
+    """Set at creation if it needs approval, and removed by the decision, which has it as its condition."""
     sums = BlobAttribute(null=True)
     corrections = IntegerAttribute(null=True)
     artifacts = BlobAttribute()
@@ -345,6 +349,11 @@ def tenant_history(tenant: TenantId) -> str:
 def device_history(tenant: TenantId, device_id: str) -> str:
     """Key of a device's rows in ``history``."""
     return keys.partition(tenant, "D", device_id)
+
+
+def place(plan: Plan) -> str:
+    """The sort key of a deployment in lists of the tenant's deployments."""
+    return keys.sort(keys.number(plan.sequence), plan.id)
 
 
 def deployment_state(tenant: TenantId, *, is_open: bool) -> str:

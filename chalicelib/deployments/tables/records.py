@@ -43,6 +43,7 @@ class DeploymentRecord(msgspec.Struct, frozen=True):
     progress: Any = None
     revision: int | None = None
     preparing: Any = None
+    approval: Any = None
     sums: Any = None
     corrections: int | None = None
     artifacts: Any = None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib.deployments.rules.summaries import Summary, summarize
-from chalicelib.deployments.tables.deployments import place
-from chalicelib.deployments.tables.items import DeploymentsItem
+from chalicelib.deployments.tables.items import DeploymentsItem, place
 from chalicelib.storage import erasing, keys
 from chalicelib.storage.base import BlobAttribute
 

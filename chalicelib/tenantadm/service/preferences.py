@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
 
 
-def read(tenant: TenantId) -> tuple[dict[str, int | str], str]:
+def read(tenant: TenantId) -> tuple[dict[str, int | str | list[str]], str]:
     """All settings, including those with their default, and their version."""
     found = control.get(tenant, fresh=True).settings
     return msgspec.structs.asdict(found), _version(found)
@@ -46,7 +46,8 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[st
 
     Raises:
         BadRequest: there is no such setting, or a value is not valid.
-        Forbidden: audit entries would be kept for a shorter time, which only administrators may set.
+        Forbidden: audit entries would be kept for a shorter time, or fewer deployments need approval, which only
+            administrators may set.
         PreconditionFailed: they have another version.
     """
     wanted = parsed(document)
@@ -55,12 +56,20 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[st
         raise PreconditionFailed("ETag does not match")
     if _audit_days(wanted) < _audit_days(before) and not by.has_everything:
         raise Forbidden("only an administrator may shorten the time for which the audit log is kept")
+    if _needs_fewer_approvals(wanted, before) and not by.has_everything:
+        raise Forbidden("only an administrator may let more deployments begin without a second person")
     _replace(tenant, before, wanted)
     return _version(wanted)
 
 
 def _audit_days(wanted: TenantSettings) -> int:
     return wanted.audit_days or settings.current().audit_days
+
+
+def _needs_fewer_approvals(wanted: TenantSettings, before: TenantSettings) -> bool:
+    devices = wanted.approval_devices
+    is_higher = bool(before.approval_devices) and (not devices or devices > before.approval_devices)
+    return is_higher or not set(before.approval_groups) <= set(wanted.approval_groups)
 
 
 def change(tenant: TenantId, changes: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 import type { Shape } from "../api/calls";
 
 export type Numbers = Shape<"Numbers">;
-export type Settings = Record<string, number | string>;
+export type Settings = Record<string, number | string | string[]>;
 
 /** `unit`: how many of the API's units are one of the form's. `max` in the API's. */
 export const FIELDS = [

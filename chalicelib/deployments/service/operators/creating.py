@@ -214,7 +214,8 @@ def _draft(
         lock=hashed([wanted.name, wanted.artifact_name, wanted.force_installation, *chosen]),
         **more,
     )
-    return Draft(plan, targets, _control_map(tenant, wanted, deployment))
+    relative = phases.relative(wanted.phases, wanted.uniform_phases)
+    return Draft(plan, targets, _control_map(tenant, wanted, deployment), relative=relative)
 
 
 def _phases(tenant: TenantId, wanted: NewSoftwareDeployment, targeted: int, now: datetime) -> tuple[Phase, ...]:
@@ -252,13 +253,15 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
     Raises:
         BadRequest: clients would refuse the map.
         NotFound: there is no such deployment.
-        Conflict: it was created without a map.
+        Conflict: it was created without a map, or waits for approval.
     """
     stored = deployments.find(tenant, deployment)
     if stored is None:
         raise NotFound("Deployment not found")
     if stored.control_map is None:
         raise Conflict("the deployment was created without an update control map; create another one with a map")
+    if stored.waits:
+        raise Conflict("the deployment waits for approval, so it cannot be changed; abort it and create another one")
     found = control_maps.read(given, deployment)
     tx = Transaction()
     deployments.change_map(tx, tenant, deployment, found)

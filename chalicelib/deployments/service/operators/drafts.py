@@ -14,9 +14,10 @@ from chalicelib import limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.aws import s3
-from chalicelib.deployments.rules.deployment import SOFTWARE, Deployment, Plan, Preparing
+from chalicelib.clock import rfc3339
+from chalicelib.deployments.rules.deployment import SOFTWARE, Approval, Deployment, Plan, Preparing
 from chalicelib.deployments.rules.targets import Targets
-from chalicelib.deployments.service import events, opening, plans, preparing
+from chalicelib.deployments.service import approvals, events, opening, plans, preparing
 from chalicelib.deployments.service.auditing import audited
 from chalicelib.deployments.service.changes import ATTEMPTS
 from chalicelib.deployments.tables import counters, deployments, heads
@@ -45,17 +46,21 @@ class Draft(msgspec.Struct, frozen=True):
     """The configuration that it brings instead of an artifact."""
     preparing: Preparing | None = None
     """How a worker lists the targets of a large deployment, which are then none here."""
+    relative: int = 0
+    """As in ``Approval``."""
+    approval: Approval | None = None
+    """The approval that it needs."""
 
     @property
     def fits_heads(self) -> bool:
         """Whether it can wait on its targets' heads: for a few devices that may have it at once.
 
-        A deployment that begins later, or has a rollout, stays in the control item, whose cached copy answers polls
-        until then.
+        A deployment that begins later, has a rollout, or needs approval, stays in the control item, whose cached copy
+        answers polls until then.
         """
         planned = self.plan.phases
         at_once = not planned or (len(planned) == 1 and planned[0].start <= self.plan.created)
-        at_once &= self.plan.rollout is None
+        at_once &= self.plan.rollout is None and self.approval is None
         fixed = not self.plan.dynamic and self.preparing is None
         return at_once and fixed and len(self.targets) <= limits.HEAD_DEPLOYMENT_TARGETS
 
@@ -69,6 +74,8 @@ def save(tenant: TenantId, draft: Draft) -> str:
         Unprocessable: the artifact no longer exists, or too many deployments are unfinished.
     """
     switches.require(Switch.DEPLOYMENTS)
+    asked = approvals.demanded(tenant, draft.plan, draft.targets, draft.preparing, relative=draft.relative)
+    draft = replace(draft, approval=asked)
     if draft.preparing is None:
         draft = replace(draft, plan=_divided(tenant, draft))
     if len(draft.targets) > limits.INLINE_TARGETS:
@@ -147,8 +154,12 @@ def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] |
         has_map=draft.control_map is not None,
     )
     events.created(tx, tenant, plan)
-    new = Deployment(plan=plan, control_map=draft.control_map, preparing=draft.preparing)
-    if draft.preparing is not None:
+    new = Deployment(plan=plan, control_map=draft.control_map, preparing=draft.preparing, approval=draft.approval)
+    if draft.approval is not None:
+        complete = last.count(-1) if draft.preparing is None else 0
+        deployments.create(tx, tenant, new, complete=complete, due_at=draft.approval.expires)
+        approvals.requested(tx, tenant, plan, draft.approval)
+    elif draft.preparing is not None:
         deployments.create(tx, tenant, new, complete=0, due_at=plan.created + preparing.AGAIN)
         tx.then(partial(preparing.send, tenant, plan.id))
     else:
@@ -173,9 +184,16 @@ def write(tx: Transaction, tenant: TenantId, draft: Draft, waiters: list[Head] |
         heads.change(tx, heads.changed(head, current=heads.current_of(head), queue=queue))
     if plan.kind == SOFTWARE:
         # A configuration deployment is a part of a change that deviceconfig records.
-        change = None if plan.parent is None else f"Retry of deployment {plan.parent}"
-        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, audited(plan), change=change)
+        auditlogs.record(tx, tenant, auditlogs.Action.CREATE, audited(plan), change=_described(draft))
     tx.commit()
+
+
+def _described(draft: Draft) -> str | None:
+    """What the audit entry says besides the creation."""
+    texts = [f"Retry of deployment {draft.plan.parent}"] if draft.plan.parent is not None else []
+    if draft.approval is not None:
+        texts.append(f"Waits for approval until {rfc3339(draft.approval.expires)}")
+    return "; ".join(texts) or None
 
 
 def _divided(tenant: TenantId, draft: Draft) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
@@ -51,11 +52,10 @@ def device_gone(tenant: TenantId, device_id: str) -> None:
 
 
 def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
-    if control.get(tenant).parts > 1:
-        # First, so that a deployment whose preparation ends meanwhile is found below.
-        for each in deployments.of_tenant(tenant, is_open=True, newest_first=True):
-            if each.preparing is not None:
-                deployments.withdraw(tenant, each.id, device_id, status)
+    known = control.get(tenant)
+    if known.parts > 1 or known.approvals:
+        # First, so that a deployment that polls begin to see meanwhile is found below.
+        _withdraw_hidden(tenant, device_id, status)
     # Each iteration takes the device out of one deployment; the bound exceeds the number that can be open at once.
     lost = 0
     while lost < ATTEMPTS:
@@ -69,6 +69,23 @@ def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
             control.forget(tenant)
             lost += 1
     raise Unavailable
+
+
+def _withdraw_hidden(tenant: TenantId, device_id: str, status: Status) -> None:
+    """Take the device out of deployments that polls do not see yet."""
+    for each in deployments.of_tenant(tenant, is_open=True, newest_first=True):
+        if each.preparing is not None:
+            deployments.withdraw(tenant, each.id, device_id, status)
+        elif each.waits and _is_target_of_hidden(tenant, each.plan, device_id):
+            with suppress(Lost, Withdrawn):  # it has a row already, or the deployment was aborted
+                beginning.withdraw(tenant, each.plan, device_id, status, clock.now())
+
+
+def _is_target_of_hidden(tenant: TenantId, plan: Plan, device_id: str) -> bool:
+    if not plan.dynamic:
+        return plans.includes(tenant, plan, device_id)
+    head = fleet_heads.find(tenant, device_id)
+    return head is not None and Verdicts(tenant, head).take(plan)
 
 
 def _withdraw_oldest(tenant: TenantId, head: Head, status: Status) -> bool:

@@ -19,6 +19,7 @@ from chalicelib.deployments.service import plans
 from chalicelib.deployments.service.operators import showing, summaries
 from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.tables import counters, deployments, rows
+from chalicelib.deployments.tables.items import place
 from chalicelib.errors import ReleasesInUse
 from chalicelib.fleet import heads as fleet_heads
 from chalicelib.inventory import service as inventory
@@ -132,7 +133,7 @@ def _page(tenant: TenantId, wanted: Wanted, start: int, stop: int, cursor: Curso
     return Listed(
         rows=rows,
         total=total if is_open is None else total - opened,
-        ends=(deployments.place(page[0].plan), deployments.place(page[-1].plan)) if page else None,
+        ends=(place(page[0].plan), place(page[-1].plan)) if page else None,
     )
 
 

@@ -97,6 +97,8 @@ def _require(tenant: TenantId, deployment: str) -> Deployment:
         raise NotFound("Deployment not found")
     if not stored.is_open:
         raise Conflict("the deployment has ended; create another one, or retry its failed devices")
+    if stored.waits:
+        raise Conflict("the deployment waits for approval; no device gets it before")
     if stored.preparing is not None:
         raise Conflict("the targets of the deployment are still being listed; try again when it is prepared")
     return stored

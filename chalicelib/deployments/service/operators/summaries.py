@@ -12,6 +12,7 @@ from chalicelib.deployments.rules.deployment import Deployment
 from chalicelib.deployments.rules.summaries import SIZE, Block, complete_blocks, summarize
 from chalicelib.deployments.tables import deployments
 from chalicelib.deployments.tables import summaries as table
+from chalicelib.deployments.tables.items import place
 
 if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
@@ -54,11 +55,11 @@ def read(tenant: TenantId) -> All:
     if len(later) >= 2 * SIZE:
         # Other processes have probably made blocks of them.
         known = _read_blocks(tenant, known)
-        later = [each for each in later if known.last is None or deployments.place(each.plan) > known.last]
+        later = [each for each in later if known.last is None or place(each.plan) > known.last]
     if complete := complete_blocks(later, clock.now())[:_AT_ONCE]:
         table.put(tenant, complete)
         made = (Block(list(map(summarize, block))) for block in complete)
-        known = _Known(deployments.place(complete[-1][-1].plan), (*known.blocks, *made))
+        known = _Known(place(complete[-1][-1].plan), (*known.blocks, *made))
         _known.put(tenant, known)
     rest = later[sum(map(len, complete)) :]
     return All([*known.blocks, Block(list(map(summarize, rest)))], {each.id: each for each in later})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.deployment import Deployment
 from chalicelib.deployments.rules.statistics import NONE
-from chalicelib.deployments.service import closing, opening, plans, preparing, rollouts, stopping
+from chalicelib.deployments.service import approvals, closing, opening, plans, preparing, rollouts, stopping
 from chalicelib.deployments.service.schedule import finishing, timeouts
 from chalicelib.deployments.tables import counters, due_items, progress, rows
 from chalicelib.observability import logger
@@ -47,6 +47,8 @@ def _work_off(each: Due, now: datetime) -> None:
         timeouts.end(each.tenant, each.found, now)
     elif each.found.aborted:
         closing.close_parts(each.tenant, each.found.plan)
+    elif each.found.waits:
+        approvals.expire(each.tenant, each.found, now)
     elif each.found.preparing is not None:
         preparing.send(each.tenant, each.found.id)
         progress.check_again(each.tenant, each.found, now + preparing.AGAIN)

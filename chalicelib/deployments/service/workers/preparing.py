@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chalicelib.aws.s3 import ObjectRef
-    from chalicelib.deployments.rules.deployment import Plan, Preparing
+    from chalicelib.deployments.rules.deployment import Approval, Plan, Preparing
     from chalicelib.storage.keys import TenantId
 
 _AT_ONCE: Final = 10_000
@@ -45,21 +45,24 @@ _PAGE: Final = 2_000
 def prepare(tenant: TenantId, deployment: str) -> None:
     """List the targets of a deployment, and let polls see it. Nothing happens if it is not being prepared any more."""
     stored = deployments.find(tenant, deployment)
-    if stored is None or not stored.is_open:
+    if stored is None or not stored.is_open or stored.waits:
         return
     if stored.preparing is not None:
-        _prepare(tenant, stored.plan, stored.preparing)
+        _prepare(tenant, stored.plan, stored.preparing, stored.approval)
     # Also if another run, which may have died since, has ended the preparation.
     _withdraw(tenant, deployment)
 
 
-def _prepare(tenant: TenantId, unlisted: Plan, preparing: Preparing) -> None:
+def _prepare(tenant: TenantId, unlisted: Plan, preparing: Preparing, approval: Approval | None) -> None:
     plan = replace(unlisted, targets_object=str(uuid.uuid4()))
     listed = _list(tenant, plan, preparing)
     if listed is None:
         return
     sizes, written = listed
-    plan = replace(plan, size=sum(sizes), part_sizes=sizes, phases=_phases(plan, preparing, sum(sizes)))
+    planned = _phases(plan, preparing, sum(sizes))
+    if approval is not None and approval.decided_at is not None:
+        planned = phases.later(planned, approval.relative, approval.decided_at - plan.created)
+    plan = replace(plan, size=sum(sizes), part_sizes=sizes, phases=planned)
     if not _open(tenant, plan):
         s3.delete(written.key, written.version)
 
