@@ -72,17 +72,24 @@ def _milliseconds(outcome: Outcome) -> str:
 def _side_by_side() -> list[str]:
     fleet, rows = Fleet(MILLION), []
     for scenario in SCENARIOS:
-        before, now = (_load(layout, scenario, fleet) for layout in (traffic.FIRST, traffic.CURRENT))
-        rows.append([scenario.name, f"`{before.name}`", percent(before.share), f"`{now.name}`", percent(now.share)])
+        now = _load(traffic.CURRENT, scenario, fleet)
+        before = ["", ""]
+        if not scenario.is_new:
+            found = _load(traffic.FIRST, scenario, fleet)
+            before = [f"`{found.name}`", percent(found.share)]
+        rows.append([scenario.name, *before, f"`{now.name}`", percent(now.share)])
     return table(["", "hottest key in 0.1.0", "of a limit", "hottest key now", "of a limit"], rows)
+
+
+def _shown(found: Outcome) -> list[str]:
+    return [percent(found.share), _milliseconds(found)]
 
 
 def _conflicts() -> list[str]:
     fleet, rows = Fleet(MILLION), []
     for scenario in SCENARIOS:
-        before, now = (outcome(layout, scenario, fleet) for layout in (traffic.FIRST, traffic.CURRENT))
-        cells = [cell for each in (before, now) for cell in (percent(each.share), _milliseconds(each))]
-        rows.append([scenario.name, *cells])
+        cells = ["", ""] if scenario.is_new else _shown(outcome(traffic.FIRST, scenario, fleet))
+        rows.append([scenario.name, *cells, *_shown(outcome(traffic.CURRENT, scenario, fleet))])
     return table(["", "503 in 0.1.0", "p99", "503 now", "p99"], rows)
 
 

@@ -38,6 +38,8 @@ class Scenario(msgspec.Struct, frozen=True):
 
     name: str
     rates: Callable[[Fleet], Rates]
+    is_new: bool = False
+    """Whether version 0.1.0 had no such calls."""
 
 
 _REPORTS = ("report downloading", "report installing", "report rebooting", "report success")
@@ -63,6 +65,13 @@ def _rollout(begin: str, kind: str = "") -> Callable[[Fleet], Rates]:
         return _steady(fleet) | {"poll": 0, begin: polls} | dict.fromkeys(reports, polls)
 
     return rates
+
+
+def _bad_release(fleet: Fleet) -> Rates:
+    """Every device begins at its next poll and fails, as if nothing stopped the deployment."""
+    polls = fleet.devices / fleet.poll
+    reports = [*(f"{report} in a rollout" for report in _REPORTS[:2]), "report failure in a rollout"]
+    return _steady(fleet) | {"poll": 0, "begin in a rollout": polls} | dict.fromkeys(reports, polls)
 
 
 def _back_within(seconds: float) -> Callable[[Fleet], Rates]:
@@ -96,6 +105,8 @@ SCENARIOS = (
     Scenario("rollout to all devices, one phase", _rollout("begin")),
     Scenario("rollout to all devices, ten phases", _rollout("begin in a phase")),
     Scenario("rollout by a filter, with a limit", _rollout("begin by a filter", " by a filter")),
+    Scenario("rollout with gates, a stop and a rate", _rollout("begin in a rollout", " in a rollout"), is_new=True),
+    Scenario("the same, and all devices fail", _bad_release, is_new=True),
     Scenario("all devices come back within 10 minutes", _back_within(600)),
     Scenario("all devices come back within a minute", _back_within(60)),
     Scenario("preauthorized devices appear", _first_contact),

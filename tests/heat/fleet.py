@@ -43,6 +43,12 @@ ROSTER = 2 * limits.COUNTER_SHARD_DEVICES
 """Devices of the tenant: enough for a deployment with several counters."""
 CALLERS = 3
 """Devices that make each kind of call."""
+GUARDED = {
+    "gate": {},
+    "stop": {"max_failures": 1_000, "per": "phase"},
+    "maximum_per_minute": limits.ROLLOUT_RATE,
+}
+"""A rollout that counts as much as one can."""
 _ID = "[0-9a-f]{8}-[0-9a-f-]{27}"
 FORMS = [
     (re.compile(r"^T#[0-9a-f]{24}"), "T#{tenant}"),
@@ -54,6 +60,8 @@ FORMS = [
     (re.compile(rf"^{_ID}$"), "{device}"),
     (re.compile(r"#P#\{deployment\}#[0-9a-f]{2}$"), "#P#{deployment}#{part}"),
     (re.compile(r"#R#[0-9a-f]$"), "#R#{roster}"),
+    (re.compile(r"#RATE#\d+$"), "#RATE#{rate}"),
+    (re.compile(r"^0{7}\d{8}$"), "MINUTE"),
     (re.compile(r"#(L|COUNTS)#[0-9a-f]{2}$"), r"#\1#{tenant_part}"),
     (re.compile(r"^DUE#\d$"), "DUE#{due}"),
     (re.compile(r"#CHANGED#[0-9a-f]{2}$"), "#CHANGED#{changed}"),
@@ -68,11 +76,13 @@ def parts() -> dict[str, list[int]]:
         "tenant_part": [LARGE if size >= LARGE_FROM else 1 for size in SIZES],
         "changed": [LARGE * changes._OF_A_PART if size >= LARGE_FROM else changes._SHARDS for size in SIZES],
     }
-    same = {"roster": membership._SHARDS, "due": due._PARTS}
+    same = {"roster": membership._SHARDS, "due": due._PARTS, "rate": limits.ROLLOUT_RATE_ITEMS}
     return by_size | {name: [number] * len(SIZES) for name, number in same.items()}
 
 
-def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording:
+def record(  # noqa: PLR0915  # a statement for each kind of call
+    tenant: Tenant, api: httpx2.Client, http: httpx2.Client
+) -> Recording:
     """Make every kind of call of the scenarios, in a process whose caches hold what devices share."""
     world = World(api, http, tenant.tenant_token)
     recorder = Recorder(FORMS)
@@ -86,10 +96,10 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
             for device in devices:
                 call(device)
 
-    def updated(kind: str, begin: str, deployment: str) -> None:
+    def updated(kind: str, begin: str, deployment: str, last: str = "success") -> None:
         control.get(tenant.id, fresh=True)
         each(begin, lambda device: serves(device.poll(), deployment))
-        for status in ("downloading", "installing", "rebooting", "success"):
+        for status in ("downloading", "installing", "rebooting", last):
             each(f"report {status}{kind}", partial(_report, deployment, status))
 
     def prepared(deployment: str) -> str:
@@ -100,7 +110,8 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
         assert plan.parts
         for part in {part_of(device.id, plan.parts) for device in (first, *devices)}:
             item = counter_ref(tenant.id, plan, part)
-            item.last, item.phases = counters.last_of_part(plan, part), [0] * len(plan.phases) or None
+            item.last = counters.last_of_part(plan, part)
+            counters.begin_phases(item, plan)
             item.save()
         return deployment
 
@@ -122,10 +133,7 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
         control.get(tenant.id, fresh=True)
 
     _fill_roster(tenant)
-    for release in ("one", "two", "three"):
-        world.upload(release)
-    for device in (first, *devices):
-        tag(world, device, "here")
+    _prepare_deployments(world, [first, *devices])
     matching = save_filter(world, "tags", "place", "here")
     phases = [{"batch_size": 50}, {"start_ts": (clock.now() + timedelta(days=1)).isoformat()}]
     with pytest.MonkeyPatch.context() as patch:
@@ -135,7 +143,17 @@ def record(tenant: Tenant, api: httpx2.Client, http: httpx2.Client) -> Recording
         updated("", "begin in a phase", prepared(world.deploy("two", phases=phases)))
         limited = deploy(world, matching, artifact_name="three", max_devices=100_000)
         updated(" by a filter", "begin by a filter", prepared(limited))
+        for release, last in (("four", "success"), ("five", "failure")):
+            guarded = world.deploy(release, phases=phases, rollout=GUARDED)
+            updated(" in a rollout", "begin in a rollout", prepared(guarded), last)
     return Recording(parts(), calls)
+
+
+def _prepare_deployments(world: World, devices: list[Device]) -> None:
+    for release in ("one", "two", "three", "four", "five"):
+        world.upload(release)
+    for device in devices:
+        tag(world, device, "here")
 
 
 def _report(deployment: str, status: str, device: Device) -> None:

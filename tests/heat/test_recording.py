@@ -35,7 +35,7 @@ def test_recorded_keys_contain_no_ids_and_numbers() -> None:
 
 
 def test_every_kind_of_call_of_the_scenarios_is_recorded() -> None:
-    named = {call for each in SCENARIOS for call in with_control(each.rates(Fleet(1)))}
-
     for layout in (traffic.FIRST, traffic.CURRENT):
+        scenarios = [each for each in SCENARIOS if layout == traffic.CURRENT or not each.is_new]
+        named = {call for each in scenarios for call in with_control(each.rates(Fleet(1)))}
         assert named <= traffic.load(layout).calls.keys()
