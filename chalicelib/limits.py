@@ -158,6 +158,7 @@ APPROVAL_LOOKUPS = 1_000  # own: devices of a new deployment whose groups are lo
 PAUSE_REASON = 256  # own: characters of the reason that a user gives for a pause
 STOP_DEVICES = 20  # own: failed devices that the reason of a stop lists
 PREVIEW_DEVICES = 20_000  # own: devices whose inventory a preview reads; of more, a random sample
+PREVIEW_HEADS = 1000  # own: accepted devices up to which a preview finds out which of them wait for other deployments
 PREVIEW_EXAMPLES = 3  # own: devices that a preview names of each group
 PREVIEW_WINDOWS = 3  # own: next windows that a preview lists
 PREVIEW_REASONS = 50  # own: reasons that a preview lists of each group

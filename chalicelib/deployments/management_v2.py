@@ -5,8 +5,7 @@ from __future__ import annotations
 from chalice.app import Blueprint
 from msgspec.structs import replace
 
-from chalicelib.deployments.management_v1.deployments import read_id, read_wanted, show_list
-from chalicelib.deployments.management_v1.previews import save_or_preview
+from chalicelib.deployments.management_v1.deployments import read_id, read_wanted, save_or_preview, show_list
 from chalicelib.deployments.service import managing as service
 from chalicelib.deployments.shapes import Deployment, NewDynamicDeployment
 from chalicelib.deployments.shapes.preview import Preview

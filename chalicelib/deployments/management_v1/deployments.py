@@ -8,7 +8,6 @@ from chalice.app import Blueprint
 from msgspec.structs import replace
 
 from chalicelib import limits
-from chalicelib.deployments.management_v1.previews import save_or_preview
 from chalicelib.deployments.rules.deployment import Person
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import managing as service
@@ -22,7 +21,7 @@ from chalicelib.deployments.shapes import (
     SetStatus,
 )
 from chalicelib.deployments.shapes.approval import ApprovalDecision
-from chalicelib.deployments.shapes.preview import Preview
+from chalicelib.deployments.shapes.preview import Assumptions, Preview
 from chalicelib.deployments.shapes.rollout import RolloutAction
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
@@ -31,15 +30,18 @@ from chalicelib.http.endpoint import user_route
 from chalicelib.http.request import (
     Created,
     NoContent,
+    Query,
     Reply,
     Request,
     UserRequest,
+    created,
     no_content,
 )
 from chalicelib.rights import Permission
 
 bp = Blueprint(__name__)
 
+_PLACE = "/api/management/v1/deployments/deployments/"
 _STATUSES = {"pending", "inprogress", "finished", "aborted", "scheduled"}
 _KINDS = {"software", "configuration"}
 
@@ -93,6 +95,35 @@ def read_wanted(request: Request) -> service.Wanted:
         created_after=queries.seconds(query, "created_after"),
         created_before=queries.seconds(query, "created_before"),
         newest_first=queries.newest_first(query),
+    )
+
+
+def save_or_preview(request: UserRequest, draft: service.Draft) -> Created | Reply[Preview]:
+    """Save a deployment, or with ``dry_run`` only preview it.
+
+    Raises:
+        BadRequest: a parameter is not valid. Nothing is saved then.
+    """
+    if "dry_run" in request.query.multi:
+        is_dry = request.query.flag("dry_run")
+        if is_dry is None:
+            raise BadRequest("dry_run: must be true or false")
+        if is_dry:
+            return Reply(200, service.preview(request.tenant, draft, _assumptions(request.query)))
+    return created(_PLACE + service.save(request.tenant, draft))
+
+
+_USUAL = Assumptions()
+
+
+def _assumptions(query: Query) -> Assumptions:
+    most = limits.PREVIEW_INTERVAL
+    return Assumptions(
+        poll_interval=int(
+            queries.number(query, "poll_interval", _USUAL.poll_interval, limits.PREVIEW_INTERVAL_MIN, most)
+        ),
+        update_time=int(queries.number(query, "update_time", _USUAL.update_time, 0, most)),
+        silent_days=int(queries.number(query, "silent_days", _USUAL.silent_days, 1, limits.PREVIEW_SILENT_DAYS)),
     )
 
 

@@ -88,7 +88,7 @@ def _all_begun(rollout: Rollout | None, fleet: Fleet, start: datetime, devices: 
     for opened, closes in windows.openings(rollout.windows, rollout.time_zone or "UTC", start):
         # After this time, the delay of every device has passed.
         begins = _later(max(start, opened), rollout.jitter)
-        if begins is None or begins + needed <= closes:
+        if begins is None or needed <= closes - begins:
             return _later(begins, needed)
         needed -= max(timedelta(0), closes - begins)
     return None

@@ -38,6 +38,8 @@ def openings(windows: Sequence[Window], zone: str, since: datetime) -> Iterator[
 
     Windows that overlap or follow each other are one such time. It ends with the first one that ends after a year.
     """
+    if not windows:
+        return
     local = ZoneInfo(zone)
     last = since + _YEAR if since < datetime.max.replace(tzinfo=UTC) - _YEAR else since
     day = _shifted(since.astimezone(local).date(), -_WEEK - 1)
@@ -74,8 +76,12 @@ def _on(windows: Sequence[Window], day: date, local: ZoneInfo) -> Iterator[tuple
     """Start and end of each window that begins on a day."""
     for window in windows:
         if not window.days or DAYS[day.weekday()] in window.days:
-            start = _instant(day, window.start_time, local)
-            yield start, start + window.duration
+            try:
+                start = _instant(day, window.start_time, local)
+                end = start + window.duration
+            except OverflowError:
+                continue  # after the end of time
+            yield start, end
 
 
 def _shifted(day: date, days: int) -> date | None:

@@ -108,6 +108,8 @@ class Preview(msgspec.Struct, omit_defaults=True):
     """The sizes of the artifacts of all devices that would get the update, together."""
     cost: PreviewCost
     assumptions: Assumptions
+    waits_for_others: PreviewGroup | None = None
+    """Accepted devices that get an older deployment first, which is unfinished; absent for more than 1,000 devices."""
     max_devices: int | None = None
     """The number of devices after which a dynamic deployment ends; ``bytes``, ``cost`` and ``done_at`` are of these."""
     phases: list[PreviewPhase] = []

@@ -1,6 +1,7 @@
-"""Previews a deployment: what it would do if it were created now (``docs/rollouts.md#preview``). Nothing is stored.
+"""Previews a deployment: what it would do if it were created now (``docs/rollouts.md#preview``).
 
-What a device would get is decided as for its next deployments (``predicting``), by what it reported to the inventory.
+Nothing is stored, except that a search of many devices may ask for a new snapshot of them. What a device would get is
+decided as for its next deployments (``predicting``), by what it reported to the inventory.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from chalicelib.cost import service as cost
 from chalicelib.deployments.rules import estimate, selection, windows
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import ended
-from chalicelib.deployments.service.operators import drafts, predicting
+from chalicelib.deployments.service.operators import ahead, drafts, predicting
 from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.shapes.preview import (
     Preview,
@@ -76,12 +77,14 @@ def preview(tenant: TenantId, draft: Draft, assumed: Assumptions) -> Preview:
     updated, sent = forecast.updated * whole, forecast.bytes * whole
     requests, transfer = cost.of_updates(updated, sent)
     rollout = plan.rollout
+    busy = ahead.busy(tenant, forecast.accepted) if len(forecast.accepted) <= limits.PREVIEW_HEADS else None
     return Preview(
         devices=number,
         max_devices=plan.most,
         devices_read=forecast.read,
         complete=forecast.read >= number,
         **forecast.groups(),
+        waits_for_others=None if busy is None else PreviewGroup(len(busy), busy[: limits.PREVIEW_EXAMPLES]),
         bytes=round(sent),
         cost=PreviewCost(round(requests, 4), round(transfer, 4)),
         assumptions=assumed,
@@ -150,6 +153,8 @@ class _Forecast:
         """The attributes of devices that it needs."""
         self.read = 0
         """The number of devices that were looked at."""
+        self.accepted: list[str] = []
+        """The accepted ones of them."""
         self.polling = 0
         """The number of accepted devices that are not silent."""
         self.succeeding = 0
@@ -173,6 +178,7 @@ class _Forecast:
             if status != ACCEPTED:
                 self._groups["not_accepted"].add(device_id)
                 continue
+            self.accepted.append(device_id)
             expected, group, why = self._expect(tuple(provided))
             self._groups[group].add(device_id)
             if why is not None:
