@@ -47,6 +47,14 @@ class Deployment:
     deleted: set[int] = field(default_factory=set)
     waiting_to_retry: set[int] = field(default_factory=set)
     """Devices that failed, have attempts left, and have not polled again."""
+    paused_at: datetime | None = None
+    paused_for: timedelta = timedelta(0)
+    """How long it was paused before."""
+    opened: int = 0
+    """The number of phases that an operator has opened."""
+    max_failures: int | None = None
+    accepted: int = 0
+    """Failures that no longer stop it."""
     aborted: bool = False
     finished: bool = False
     checked: object = None
@@ -63,6 +71,17 @@ class Deployment:
     @property
     def size(self) -> int:
         return self.most if self.dynamic else len(self.targets)
+
+    @property
+    def failures(self) -> int:
+        return sum(status == "failure" for status in self.rows.values())
+
+    def phase(self, now: datetime) -> int | None:
+        """The index of the last open phase, -1 if none is open; None: it has no phases."""
+        if not self.phases:
+            return None
+        by_time = sum(start + self.paused_for <= (self.paused_at or now) for start, _ in self.phases)
+        return max(by_time, self.opened) - 1
 
     def note(self, device: int, status: str) -> None:
         self.rows[device] = status

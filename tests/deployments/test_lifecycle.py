@@ -213,10 +213,9 @@ class Lifecycle(RuleBasedStateMachine):
         for each in self.deployments:
             if not self._waits(each, device) or (is_held and not each.configures):
                 continue
-            opened = sum(start <= self.moment.time for start, _ in each.phases)
-            phase = opened - 1 if each.phases else None
+            phase = each.phase(self.moment.time)
             bound = each.bound(phase)
-            if phase == -1 or (bound is not None and each.begun >= bound):
+            if each.paused_at or phase == -1 or (bound is not None and each.begun >= bound):
                 is_held = True
                 type(self).held += phase != -1
                 continue

@@ -125,7 +125,7 @@ def commit(change: Change, now: datetime) -> None:
             control.forget(change.tenant)
         if change.new_row is not None and not change.after.final:
             count(Metric.ASSIGNMENTS)
-        if change.after is Status.FAILURE and change.delta.finishes and plan.has_stop:
+        if change.after is Status.FAILURE is not change.before and plan.has_stop:
             # Imported here: only failures in deployments with a stop need it.
             from chalicelib.deployments.service import stopping
 
