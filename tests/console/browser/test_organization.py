@@ -190,6 +190,8 @@ def test_settings_are_changed_unless_another_user_changed_them(console: Console)
     hours.fill("9000")
     console.says("At most 8760.")
     hours.fill("36")
+    page.get_by_label("Groups whose deployments need approval").fill("production, field production")
+    page.get_by_label("Most devices of a deployment without approval").fill("50")
     zone = page.get_by_role("combobox", name="Time zone")
     zone.fill("Moon/Crater")
     zone.press("Enter")
@@ -200,7 +202,8 @@ def test_settings_are_changed_unless_another_user_changed_them(console: Console)
     page.get_by_role("option", name="Europe/Oslo").click()
     console.button("Save settings").click()
     console.says("The settings are saved.")
-    assert api.get(path).json() == {**before, "device_timeout": 36 * 3600, "time_zone": "Europe/Oslo"}
+    approval = {"approval_devices": 50, "approval_groups": ["production", "field"]}
+    assert api.get(path).json() == {**before, **approval, "device_timeout": 36 * 3600, "time_zone": "Europe/Oslo"}
 
     api.put(path, json=before).raise_for_status()
     hours.fill("12")

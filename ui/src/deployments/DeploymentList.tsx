@@ -7,7 +7,7 @@ import { useApi } from "../app/resource";
 import { navigate, pathTo, setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { Button, type Column, Count, DataTable, EmptyState, Icon, Input, Link, Name, Page, Progress, Select, StaleNote, Status, Tabs, Time, Toolbar } from "../parts";
-import { failed, isPaused, parts, sizeOf, stateOf, targetOf } from "./states";
+import { failed, isPaused, parts, sizeOf, stateOf, targetOf, waitsForApproval } from "./states";
 import { type Deployment, DEPLOYMENTS_V2 } from "./types";
 
 const PER_PAGE = 50;
@@ -28,10 +28,10 @@ const name: Column<Deployment> = {
     const { label, is } = stateOf(deployment);
     return (
       <span class="row row--one gap-1">
-        {isPaused(deployment) && (
+        {(isPaused(deployment) || waitsForApproval(deployment)) && (
           // Also where there is no room for the status.
           <span class={`status is-${is}`}>
-            <Icon name="pause" size={14} label={label} />
+            <Icon name={isPaused(deployment) ? "pause" : "user"} size={14} label={label} />
           </span>
         )}
         <Link to={pathTo("deployments", deployment.id)}>
@@ -98,7 +98,7 @@ const failures: Column<Deployment> = {
 };
 const created: Column<Deployment> = { id: "created", title: "Created", min: 8, grow: 0, wide: true, cell: (deployment) => <Time at={deployment.created} /> };
 const finished: Column<Deployment> = { id: "finished", title: "Finished", min: 8, grow: 0, wide: true, cell: (deployment) => <Time at={deployment.finished} /> };
-const starts: Column<Deployment> = { id: "starts", title: "Starts", min: 8, cell: (deployment) => <Time at={deployment.phases?.[0]?.start_ts} /> };
+const starts: Column<Deployment> = { id: "starts", title: "Starts", min: 11, cell: (deployment) => (waitsForApproval(deployment) ? state.cell(deployment) : <Time at={deployment.phases?.[0]?.start_ts} />) };
 const phases: Column<Deployment> = { id: "phases", title: "Phases", end: true, min: 5, grow: 0, wide: true, cell: (deployment) => format.number(deployment.phases?.length ?? 1) };
 
 const COLUMNS: Record<string, Column<Deployment>[]> = {

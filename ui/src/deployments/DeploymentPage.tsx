@@ -7,6 +7,7 @@ import { pathTo, useParam, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { toast } from "../app/toasts";
 import { Button, Card, ConfirmDialog, Grid, Link, Loaded, Name, Page, Progress, Split, Stack, Stat, Status, Time } from "../parts";
+import { ApprovalBanner } from "./Approval";
 import { ControlMapDialog } from "./ControlMap";
 import { DeploymentFacts } from "./DeploymentFacts";
 import { DeploymentPhases } from "./DeploymentPhases";
@@ -18,7 +19,7 @@ import { ProgressChart } from "./ProgressChart";
 import { Protection } from "./Protection";
 import { RetryDialog } from "./RetryDialog";
 import { RolloutDialogs } from "./RolloutDialogs";
-import { failed, isBeingPrepared, isPaused, parts, sizeOf, stateOf, unfinished } from "./states";
+import { failed, isBeingPrepared, isPaused, parts, sizeOf, stateOf, unfinished, waitsForApproval } from "./states";
 import { type Deployment, deploymentPath, type Outcomes } from "./types";
 
 export default function DeploymentPage() {
@@ -32,6 +33,7 @@ export default function DeploymentPage() {
   if (found && over !== (found.status === "finished")) setOver(found.status === "finished");
   const outcomes = useOutcomes(found, log !== "");
   const manages = can("deployments:manage");
+  const waits = found !== undefined && waitsForApproval(found);
   const left = found ? unfinished(found.statistics.status) : 0;
   const concerned = found?.dynamic && left === 0 ? "this deployment" : format.count(left, "device");
   return (
@@ -43,7 +45,7 @@ export default function DeploymentPage() {
         found &&
         manages && (
           <>
-            {!over && !isBeingPrepared(found) && !isPaused(found) && (
+            {!over && !isBeingPrepared(found) && !isPaused(found) && !waits && (
               <Button icon="pause" onClick={() => setDialog("pause")}>
                 Pause
               </Button>
@@ -70,12 +72,13 @@ export default function DeploymentPage() {
       <Loaded from={live} title="This deployment could not be loaded">
         {(deployment) => (
           <Stack>
+            <ApprovalBanner deployment={deployment} onDone={live.reload} />
             <PauseBanner deployment={deployment} {...(manages ? { onResume: () => setDialog("resume") } : {})} />
             <Numbers deployment={deployment} />
             <Split
               side={
                 <Stack>
-                  <DeploymentFacts deployment={deployment} {...(manages && !over ? { onControl: () => setDialog("control") } : {})} />
+                  <DeploymentFacts deployment={deployment} {...(manages && !over && !waits ? { onControl: () => setDialog("control") } : {})} />
                   <Protection deployment={deployment} />
                 </Stack>
               }
@@ -95,7 +98,7 @@ export default function DeploymentPage() {
                   </Stack>
                 </Card>
                 {outcomes.data && <Failures deployment={deployment} outcomes={outcomes.data} />}
-                <DeploymentPhases deployment={deployment} {...(manages && !over ? { onOpen: () => setDialog("phase") } : {})} />
+                <DeploymentPhases deployment={deployment} {...(manages && !over && !waits ? { onOpen: () => setDialog("phase") } : {})} />
               </Stack>
             </Split>
             <DeviceRows deployment={deployment} reasons={outcomes.data?.reasons ?? []} onLog={setLog} />

@@ -82,7 +82,7 @@ export function DeviceRows({ deployment, reasons, onLog }: { deployment: Deploym
             </EmptyState>
           ) : deployment.status === "scheduled" ? (
             <EmptyState small icon="clock" title="Not started yet">
-              Devices are listed here from their first poll on, once the first phase is open.
+              Devices are listed here from their first poll on, once the deployment has started.
             </EmptyState>
           ) : deployment.status === "finished" ? (
             <EmptyState small icon="devices" title="No device asked">

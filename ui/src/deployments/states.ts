@@ -65,12 +65,16 @@ export function wasAborted(deployment: Deployment): boolean {
 /** The server is still listing the devices of a large deployment; none of them gets it before. */
 export const isBeingPrepared = ({ preparing, status }: Deployment): boolean => preparing !== undefined && status !== "finished";
 
+/** No device gets it until a second person approves it. */
+export const waitsForApproval = ({ approval }: Deployment): boolean => approval?.state === "waiting";
+
 /** No further device begins until somebody resumes it. */
 export const isPaused = ({ status, rollout }: Deployment): boolean => status !== "finished" && (rollout?.state === "paused" || rollout?.state === "stopped");
 
 /** How a deployment is, in a word; failures have a number of their own beside it. */
 export function stateOf(deployment: Deployment): { label: string; is: Meaning } {
   const failures = failed(deployment.statistics.status);
+  if (waitsForApproval(deployment)) return { label: "Needs approval", is: "warning" };
   if (isBeingPrepared(deployment)) return { label: "Preparing", is: "running" };
   const stopped = deployment.rollout?.state === "stopped";
   if (stopped) return { label: deployment.status === "finished" ? "Aborted" : "Stopped", is: "danger" };
@@ -110,8 +114,8 @@ export function phasesOf(deployment: Deployment, now: number): PhaseView[] {
   const given = deployment.phases ?? [];
   const total = deployment.dynamic ? (deployment.initial_device_count ?? 0) : deployment.max_devices;
   const sizes = sizesOf(given.map((phase) => ({ percent: phase.batch_size, devices: phase.batch_size_devices })), total);
-  // Time opens phases, unless a gate, a pause or an operator has a say.
-  const opened = deployment.rollout?.opened ?? given.filter((phase) => Date.parse(phase.start_ts) <= now).length;
+  // Time opens phases, unless a gate, a pause, an approval or an operator has a say.
+  const opened = waitsForApproval(deployment) ? 0 : deployment.rollout?.opened ?? given.filter((phase) => Date.parse(phase.start_ts) <= now).length;
   return given.map((phase, index) => ({
     start: phase.start_ts,
     size: sizes[index] ?? 0,

@@ -5,14 +5,15 @@ import { type Live, useApi } from "../app/resource";
 import { can, has, session } from "../app/session";
 import { attempt } from "../app/toasts";
 import { Banner, Card, Grid, Link, Loaded, Stack, Switch } from "../parts";
-import { ALERT_CHANNEL, OWN_SETTINGS, type OwnSettings, wantsAlerts, withAlerts } from "./mails";
+import { ALERT_CHANNEL, choosing, type Mail, OWN_SETTINGS, type OwnSettings, wants } from "./mails";
 import { SettingsPage } from "./SettingsPage";
 
 type Channel = Shape<"ChannelStatus">;
 
 export default function Notifications() {
   const monitors = has("monitoring");
-  const own = useApi(monitors ? OWN_SETTINGS : null);
+  const approves = can("deployments:approve");
+  const own = useApi(monitors || approves ? OWN_SETTINGS : null);
   const channel = useApi(monitors ? ALERT_CHANNEL : null);
   return (
     <SettingsPage at="notifications" title="Notifications" lead={session.value?.user.email}>
@@ -25,9 +26,10 @@ export default function Notifications() {
         <Grid min="l">
           <Card title="Mails to you">
             <Stack>
-              {monitors ? (
-                <Loaded from={own}>{(settings) => <OwnChoice settings={settings} from={own} off={channel.data?.enabled === false} />}</Loaded>
-              ) : (
+              {(monitors || approves) && (
+                <Loaded from={own}>{(settings) => <OwnChoices settings={settings} from={own} off={channel.data?.enabled === false} />}</Loaded>
+              )}
+              {!monitors && (
                 <p>Your organization's plan does not include monitoring, so there are no mails about alerts.</p>
               )}
               <p class="muted small">
@@ -54,21 +56,26 @@ export default function Notifications() {
   );
 }
 
-function OwnChoice({ settings, from, off }: { settings: OwnSettings; from: Live<OwnSettings>; off: boolean }) {
-  const choose = async (on: boolean): Promise<void> => {
+function OwnChoices({ settings, from, off }: { settings: OwnSettings; from: Live<OwnSettings>; off: boolean }) {
+  const choose = async (mail: Mail, about: string, on: boolean): Promise<void> => {
     const etag = from.headers?.get("etag");
-    const changed = withAlerts(settings, on);
+    const changed = choosing(settings, mail, on);
     from.change(() => changed);
     await attempt(
       () => api.post(OWN_SETTINGS, changed, etag ? { headers: { "If-Match": etag } } : {}),
-      on ? "You get mails about alerts." : "You get no more mails about alerts.",
+      on ? `You get mails about ${about}.` : `You get no more mails about ${about}.`,
       "Your choice was not saved",
     );
     await from.reload();
   };
   return (
     <Stack gap={2}>
-      <Switch label="Alerts of devices" hint="When something on a device becomes critical, and when it is back to normal. Only for devices that you may see." checked={wantsAlerts(settings)} onChange={choose} />
+      {has("monitoring") && (
+        <Switch label="Alerts of devices" hint="When something on a device becomes critical, and when it is back to normal. Only for devices that you may see." checked={wants(settings, "device_alerts")} onChange={(on) => choose("device_alerts", "alerts", on)} />
+      )}
+      {can("deployments:approve") && (
+        <Switch label="Deployments that wait for approval" hint="When somebody else has created a deployment that you may approve." checked={wants(settings, "deployment_approvals")} onChange={(on) => choose("deployment_approvals", "deployments that wait for approval", on)} />
+      )}
       {off && <Banner>They are currently switched off for everybody.</Banner>}
     </Stack>
   );

@@ -131,7 +131,7 @@ function SettingsForm({ stored, from }: { stored: Settings; from: Live<Settings>
           label={field.label}
           hint={field.hint}
           type="number"
-          min="0"
+          min={String(field.min / field.unit)}
           max={String(field.max / field.unit)}
           value={texts[field.id] ?? ""}
           disabled={!may}
@@ -139,6 +139,13 @@ function SettingsForm({ stored, from }: { stored: Settings; from: Live<Settings>
           onInput={(value) => setTexts({ ...texts, [field.id]: value })}
         />
       ))}
+      <Input
+        label="Groups whose deployments need approval"
+        hint="Another user approves them. Separate the names by commas."
+        value={texts.approval_groups ?? ""}
+        disabled={!may}
+        onInput={(value) => setTexts({ ...texts, approval_groups: value })}
+      />
       <TimeZone
         label="Time zone"
         hint="Of the windows in which deployments begin, unless a deployment names another one."

@@ -8,8 +8,11 @@ export const ALERT_CHANNEL = "/management/v1/devicemonitor/settings/global/chann
 
 const asObject = (value: unknown): Record<string, unknown> => (typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
 
-/** Whether the user gets mails about alerts: unless it was turned off. */
-export const wantsAlerts = (settings: OwnSettings): boolean => asObject(settings.notifications).device_alerts !== false;
+/** Mails that a user may turn off, as the settings name them. */
+export type Mail = "device_alerts" | "deployment_approvals";
+
+/** Whether the user gets this kind of mail: unless it was turned off. */
+export const wants = (settings: OwnSettings, mail: Mail): boolean => asObject(settings.notifications)[mail] !== false;
 
 /** The settings with this choice; everything else stays as it is. */
-export const withAlerts = (settings: OwnSettings, on: boolean): OwnSettings => ({ ...settings, notifications: { ...asObject(settings.notifications), device_alerts: on } });
+export const choosing = (settings: OwnSettings, mail: Mail, on: boolean): OwnSettings => ({ ...settings, notifications: { ...asObject(settings.notifications), [mail]: on } });
