@@ -45,6 +45,13 @@ class ApprovalNotice(msgspec.Struct, frozen=True, tag="approval"):
     deployment: str
 
 
+class StopNotice(msgspec.Struct, frozen=True, tag="stop"):
+    """A deployment that its failures have stopped: tell the users who manage it."""
+
+    tenant: TenantId
+    deployment: str
+
+
 class Decommission(msgspec.Struct, frozen=True):
     """A decommissioned device to clear out of every feature."""
 

@@ -72,15 +72,21 @@ def on_decommission(body: str) -> None:
 
 @_worker(Queue.MAILS, at_once=10)
 def on_mail(body: str) -> None:
-    """Send mails; those about accounts, alerts or approvals are also written here."""
+    """Send mails; those about accounts, alerts or deployments are also written here."""
     # Imported here: each worker is a function of its own.
     from chalicelib.aws import mail
     from chalicelib.devicemonitor import service as devicemonitor
     from chalicelib.useradm import service as useradm
 
-    message = msgspec.json.decode(
-        body, type=mail.Mail | useradm.Order | devicemonitor.Notice | devicemonitor.Digest | queues.ApprovalNotice
+    known = (
+        mail.Mail
+        | useradm.Order
+        | devicemonitor.Notice
+        | devicemonitor.Digest
+        | queues.ApprovalNotice
+        | queues.StopNotice
     )
+    message = msgspec.json.decode(body, type=known)
     match message:
         case useradm.Order() as order:
             useradm.write_mail(order)
@@ -88,11 +94,12 @@ def on_mail(body: str) -> None:
             devicemonitor.write_notice(notice)
         case devicemonitor.Digest() as digest:
             devicemonitor.write_digest(digest)
-        case queues.ApprovalNotice():
+        case queues.ApprovalNotice() | queues.StopNotice():
             # Imported here: most mails are not about deployments, and this takes 80 ms.
-            from chalicelib.deployments.service.workers import approval_mails
+            from chalicelib.deployments.service.workers import approval_mails, stop_mails
 
-            approval_mails.write(message.tenant, message.deployment)
+            about = approval_mails if isinstance(message, queues.ApprovalNotice) else stop_mails
+            about.write(message.tenant, message.deployment)
         case mail.Mail():
             mail.deliver(message)
 

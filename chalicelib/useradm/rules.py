@@ -181,6 +181,7 @@ class OptionalMail(StrEnum):
     """The kinds of mails that users may turn off. The values are those of their settings."""
 
     DEPLOYMENT_APPROVALS = "deployment_approvals"
+    DEPLOYMENT_STOPS = "deployment_stops"
     DEVICE_ALERTS = "device_alerts"
 
 

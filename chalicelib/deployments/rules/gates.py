@@ -104,7 +104,8 @@ def _reason(stop: Stop, failures: int, reports: int) -> str | None:
     if failures < 1:
         return None
     if stop.max_failures is not None and failures >= stop.max_failures:
-        return f"{failures} devices have failed (max_failures: {stop.max_failures})"
+        have_failed = "1 device has failed" if failures == 1 else f"{failures} devices have failed"
+        return f"{have_failed} (max_failures: {stop.max_failures})"
     share = stop.max_failures_percent
     if share is not None and reports >= stop.minimum_reports and failures * _WHOLE >= share * reports:
         return f"{failures} of {reports} devices have failed (max_failures_percent: {share})"

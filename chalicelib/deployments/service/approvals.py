@@ -14,15 +14,13 @@ from msgspec.structs import replace
 
 from chalicelib import actor, limits
 from chalicelib.auditlogs import service as auditlogs
-from chalicelib.aws import client, mail, queues
+from chalicelib.aws import queues
 from chalicelib.clock import rfc3339
 from chalicelib.deployments.rules import approving
 from chalicelib.deployments.rules.deployment import Approval, Person
-from chalicelib.deployments.service import closing, events, rollouts
+from chalicelib.deployments.service import closing, events, mailing, rollouts
 from chalicelib.deployments.service.auditing import audited
-from chalicelib.errors import DomainError
 from chalicelib.fleet import control, control_items, heads, schema
-from chalicelib.observability import logger
 from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
@@ -78,17 +76,7 @@ def requested(tx: Transaction, tenant: TenantId, plan: Plan, asked: Approval) ->
     if not control.get(tenant).approvals:
         control_items.note_approvals(tx, tenant)
     events.approval_requested(tx, tenant, plan, asked)
-    tx.then(partial(_order_mails, tenant, plan.id))
-
-
-def _order_mails(tenant: TenantId, deployment: str) -> None:
-    """Queue mails to the users who may approve. If queueing fails, the deployment is stored nevertheless."""
-    if not mail.configured():
-        return
-    try:
-        queues.send(queues.Queue.MAILS, queues.ApprovalNotice(tenant, deployment))
-    except (DomainError, client.AwsError):
-        logger.exception("mail about an approval not queued", extra={"deployment": deployment})
+    tx.then(partial(mailing.order, queues.ApprovalNotice(tenant, plan.id)))
 
 
 def refuse(

@@ -15,12 +15,13 @@ from msgspec.structs import replace
 
 from chalicelib import actor, clock, limits
 from chalicelib.auditlogs import service as auditlogs
+from chalicelib.aws import queues
 from chalicelib.cache import Store
 from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.rollout import Pause, paused
 from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import closing, events, rollouts
+from chalicelib.deployments.service import closing, events, mailing, rollouts
 from chalicelib.deployments.service.auditing import audited
 from chalicelib.deployments.tables import counters, deployments, rows
 from chalicelib.fleet import control
@@ -90,6 +91,7 @@ def _stop(tenant: TenantId, stored: Deployment, trip: Trip, now: datetime, *, ab
     text = f"{'Aborted' if aborts else 'Paused'} by the server: {trip.reason}"
     auditlogs.record(tx, tenant, action, what, change=text)
     tx.then(partial(count, Metric.DEPLOYMENTS_STOPPED))
+    tx.then(partial(mailing.order, queues.StopNotice(tenant, plan.id)))
     tx.commit()
     if not aborts:
         rollouts.changed(tenant, stored, after, now)
