@@ -21,7 +21,7 @@ from chalicelib.deployments.shapes import (
     SetStatus,
 )
 from chalicelib.deployments.shapes.approval import ApprovalDecision
-from chalicelib.deployments.shapes.preview import Assumptions, Preview
+from chalicelib.deployments.shapes.preview import Preview, PreviewAssumptions
 from chalicelib.deployments.shapes.rollout import RolloutAction
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.features import Feature
@@ -113,12 +113,12 @@ def save_or_preview(request: UserRequest, draft: service.Draft) -> Created | Rep
     return created(_PLACE + service.save(request.tenant, draft))
 
 
-_USUAL = Assumptions()
+_USUAL = PreviewAssumptions()
 
 
-def _assumptions(query: Query) -> Assumptions:
+def _assumptions(query: Query) -> PreviewAssumptions:
     most = limits.PREVIEW_INTERVAL
-    return Assumptions(
+    return PreviewAssumptions(
         poll_interval=int(
             queries.number(query, "poll_interval", _USUAL.poll_interval, limits.PREVIEW_INTERVAL_MIN, most)
         ),

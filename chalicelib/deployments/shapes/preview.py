@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 
-class Assumptions(msgspec.Struct, frozen=True):
+class PreviewAssumptions(msgspec.Struct, frozen=True):
     """What a preview assumes of the devices."""
 
     poll_interval: int = 1800
@@ -107,7 +107,7 @@ class Preview(msgspec.Struct, omit_defaults=True):
     bytes: int
     """The sizes of the artifacts of all devices that would get the update, together."""
     cost: PreviewCost
-    assumptions: Assumptions
+    assumptions: PreviewAssumptions
     waits_for_others: PreviewGroup | None = None
     """Accepted devices that get an older deployment first, which is unfinished; absent for more than 1,000 devices."""
     max_devices: int | None = None
@@ -121,6 +121,9 @@ class Preview(msgspec.Struct, omit_defaults=True):
     """The number of devices that may begin in a minute."""
     downgrades: PreviewDowngrades | None = None
     """Only if the tenant does not allow downgrades."""
+    approval_expires: str | None = None
+    """Only if it needs the approval of a second person: until when. The times of a preview are those of an approval at
+    once."""
     done_at: str | None = None
     """When all devices that poll would be done, if all succeed; absent if that is not known."""
     warnings: list[str] = []

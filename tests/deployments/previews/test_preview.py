@@ -15,6 +15,7 @@ from chalicelib.fleet.switches import Switch
 from chalicelib.fleet.tables import ControlItem
 from chalicelib.inventory.service import snapshots
 from tests.all_routes.state import changed, state
+from tests.deployments.approvals.asking import demand
 from tests.deployments.test_downgrades import set_policy
 from tests.deployments.test_dynamic import save_filter, tag
 from tests.deployments.world import DEPLOYMENTS, World
@@ -275,6 +276,15 @@ def test_downgrades(world: World, policy: str) -> None:
     preview = previewed(world, body("gateway-1.0", devices=[newer.id, older.id]))
     assert preview["downgrades"] == {"policy": policy, "devices": 1, "examples": [newer.id]}
     assert numbers(preview)["update"] == (2 if policy == "flag" else 1)
+
+
+def test_it_says_that_a_second_person_has_to_approve(world: World, moment: Clock) -> None:
+    world.upload("two")
+    ids = [world.device().id for _ in range(2)]
+    demand(world, approval_devices=1, approval_hours=2)
+    assert "approval_expires" not in previewed(world, body(devices=ids[:1]))
+    preview = previewed(world, body(devices=ids))
+    assert preview["approval_expires"] == world.show(world.deploy("two", ids))["approval"]["expires"]
 
 
 def test_devices_that_wait_for_others(world: World) -> None:

@@ -73,9 +73,7 @@ def save(tenant: TenantId, draft: Draft) -> str:
         SwitchedOff: an admin has switched new deployments off.
         Unprocessable: the artifact no longer exists, or too many deployments are unfinished.
     """
-    switches.require(Switch.DEPLOYMENTS)
-    asked = approvals.demanded(tenant, draft.plan, draft.targets, draft.preparing, relative=draft.relative)
-    draft = replace(draft, approval=asked)
+    draft = _permitted(tenant, draft)
     if draft.preparing is None:
         draft = replace(draft, plan=_divided(tenant, draft))
     if len(draft.targets) > limits.INLINE_TARGETS:
@@ -99,21 +97,30 @@ def save(tenant: TenantId, draft: Draft) -> str:
     raise Unavailable
 
 
-def check(tenant: TenantId, draft: Draft) -> None:
-    """Check that :func:`save` would store the deployment now, without a write.
+def _permitted(tenant: TenantId, draft: Draft) -> Draft:
+    """The draft with the approval that it needs; raises an error if an admin has switched deployments off."""
+    switches.require(Switch.DEPLOYMENTS)
+    asked = approvals.demanded(tenant, draft.plan, draft.targets, draft.preparing, relative=draft.relative)
+    return replace(draft, approval=asked)
+
+
+def check(tenant: TenantId, draft: Draft) -> Draft:
+    """Check that :func:`save` would store the deployment now, without a write. Returns it with its approval.
 
     Raises:
         Conflict: as :func:`save`.
         SwitchedOff: as :func:`save`.
         Unprocessable: as :func:`save`.
     """
-    switches.require(Switch.DEPLOYMENTS)
-    if draft.preparing is None and not (draft.fits_heads and find_waiters(tenant, draft.targets) is not None):
+    draft = _permitted(tenant, draft)
+    is_opened = draft.preparing is None and draft.approval is None
+    if is_opened and not (draft.fits_heads and find_waiters(tenant, draft.targets) is not None):
         control_items.require_room(tenant)
     if deployments.is_reserved(tenant, draft.plan.lock):
         raise Conflict(_SAME)
     if not artifacts.candidates(tenant, draft.plan.artifact_name, fresh=True):
         raise Unprocessable(_NO_ARTIFACT)
+    return draft
 
 
 _SAME: Final = "Invalid deployment definition: there is already an active deployment with the same parameters"

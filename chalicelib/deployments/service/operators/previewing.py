@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.estimate import Course
     from chalicelib.deployments.service.operators.drafts import Draft
     from chalicelib.deployments.service.operators.predicting import Expected
-    from chalicelib.deployments.shapes.preview import Assumptions
+    from chalicelib.deployments.shapes.preview import PreviewAssumptions
     from chalicelib.deployments.shapes.rollout import Gate, Rollout
     from chalicelib.storage.keys import TenantId
 
@@ -51,7 +51,7 @@ _OWN: Final = (("identity", "status"), ("system", "check_in_time"), ("system", "
 """What a preview reads of a device besides what it provides."""
 
 
-def preview(tenant: TenantId, draft: Draft, assumed: Assumptions) -> Preview:
+def preview(tenant: TenantId, draft: Draft, assumed: PreviewAssumptions) -> Preview:
     """What a deployment would do if it were saved now.
 
     Raises:
@@ -60,7 +60,7 @@ def preview(tenant: TenantId, draft: Draft, assumed: Assumptions) -> Preview:
         Unavailable: so many devices have changed that a search of them is being prepared.
         Unprocessable: as ``drafts.save``.
     """
-    drafts.check(tenant, draft)
+    draft = drafts.check(tenant, draft)
     now = clock.now()
     plan = draft.plan
     forecast = _Forecast(tenant, plan, silent_since=now - timedelta(days=assumed.silent_days))
@@ -93,6 +93,7 @@ def preview(tenant: TenantId, draft: Draft, assumed: Assumptions) -> Preview:
         time_zone=rollout.time_zone if rollout is not None else None,
         maximum_per_minute=rollout.maximum_per_minute if rollout is not None else None,
         downgrades=forecast.downgrades(),
+        approval_expires=None if draft.approval is None else clock.rfc3339(draft.approval.expires),
         done_at=clock.rfc3339(course.done) if course.done is not None and fleet.polling else None,
         warnings=_warnings(plan, course, fleet),
     )
