@@ -48,7 +48,9 @@ def bad_updates() -> Iterator[str | None]:
 
 
 def _waiting(waits: Mapping[str, Any]) -> str:
-    """What the next phase waits for, with the numbers of its gate."""
+    """What the next phase waits for. Once its gate is reached, the reason has a time instead of numbers; add them."""
+    if "reached" not in waits:
+        return str(waits["reason"])
     numbers = f"{waits['succeeded']} of {waits['began']} devices have succeeded, {waits['needed']} are needed"
     return f"{numbers}; {waits['reason']}"
 

@@ -339,6 +339,8 @@ async def _tell(
             await asyncio.to_thread(process.run, "look", tenant=tenant, deployment=deployment)
 
     _print(console, bad_release.SHELL, options, address)
+    if process is None:
+        console.print("\nA running server looks at gates once a minute, so this takes five minutes.", style="dim")
     deployment = await bad_release.BadRelease(console, fleet, operator, look).tell()
     console.print(
         "\nEverything went as told, and the server's statistics are what the devices reported.", style="green"
