@@ -45,8 +45,9 @@ def numbers(deployment: Deployment, counts: Counts) -> dict[str, int]:
 
 def status(deployment: Deployment, counts: Counts, now: datetime) -> str:
     """The status of a deployment."""
-    planned = deployment.plan.phases
-    scheduled = deployment.waits or (bool(planned) and planned[0].start > now)
+    progress = deployment.progress
+    has_begun = decision.open_phase(deployment.plan, progress.state, progress.moment(now)) != decision.NOT_OPEN
+    scheduled = deployment.waits or not has_begun
     return statistics.status(counts, finished=not deployment.is_open, scheduled=scheduled)
 
 

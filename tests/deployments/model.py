@@ -155,5 +155,5 @@ def compare(world: World, each: Deployment, numbers: Mapping[str, int], now: dat
     assert shown["max_devices"] == each.size
     begun = Counter(each.phase_of.values())
     assert [phase["device_count"] for phase in shown.get("phases", ())] == [begun[i] for i in range(len(each.phases))]
-    is_early = bool(each.phases) and now < each.phases[0][0]
+    is_early = each.phase(now) == -1
     assert (shown["status"] == "scheduled") == (each.open and is_early)
