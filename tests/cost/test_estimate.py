@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.cost import rules
 from chalicelib.cost.rules import Fleet
@@ -36,6 +37,14 @@ def test_the_figures_are_those_of_the_model(api: httpx2.Client) -> None:
         assert [saving["lever"] for saving in each["savings"]] == [
             saving.lever for saving in rules.savings(fleet, each["gateway"])
         ]
+
+
+def test_updates_alone_cost_what_they_add_to_a_month() -> None:
+    for artifact in (0, 50):
+        fleet = Fleet(1000, artifact=artifact)
+        added = rules.bill(fleet).total - rules.bill(replace(fleet, updates=0)).total
+        # The month counts the bytes of answers too.
+        assert rules.updates(1000, 1000 * artifact / 1000).total == pytest.approx(added, rel=0.05)
 
 
 def test_missing_parameters_have_default_values(api: httpx2.Client) -> None:
