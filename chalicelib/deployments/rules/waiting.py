@@ -47,10 +47,12 @@ def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | 
         opens = max(start, progress.reached + gate.soak)
         text = f"phase {phase + 1} opens at {rfc3339(opens)} if the share of success holds"
         return Wait(phase, text, opens, reached, progress.reached)
-    text = (
-        f"phase {phase + 1} opens when {reached.needed} of {reached.began} devices of phase {phase} have succeeded; "
-        f"now {reached.succeeded}"
-    )
+    needed, succeeded = reached.needed, reached.succeeded
+    if reached.began < needed:
+        text = f"phase {phase + 1} opens after success in phase {phase}: {needed} needed, now {succeeded}"
+    else:
+        before = f"{needed} of {reached.began} devices of phase {phase}"
+        text = f"phase {phase + 1} opens when {before} have succeeded; now {succeeded}"
     if start > now:
         text += f"; not before {rfc3339(start)}"
     return Wait(phase, text, reached=reached)

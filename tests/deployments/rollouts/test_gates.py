@@ -37,6 +37,7 @@ def test_a_phase_opens_after_success_in_the_one_before(
     world: World, fleet: list[Device], tick: Callable[..., None]
 ) -> None:
     deployment = world.deploy("two", rollout={"gate": {"success_percent": 100}}, **CANARY)
+    assert state(world, deployment)["waits"]["reason"] == "phase 2 opens after success in phase 1: 1 needed, now 0"
     finish(fleet[0], deployment)
     serves(fleet[1].poll(), deployment)
     serves_nothing(fleet[2].poll())
