@@ -58,7 +58,7 @@ def test_calls_that_change_something_ask_for_confirmation(console: Console) -> N
     console.button("Send").click()
     with console.refused("POST", rf"{CREATE}$", 422):
         console.button("Send POST").click()
-        console.says("no artifact")
+        expect(page.get_by_role("region", name="Answer", exact=True)).to_contain_text("No artifact")
     assert console.calls[-1] == f"POST {CREATE}"
 
 

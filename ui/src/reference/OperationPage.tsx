@@ -128,7 +128,7 @@ function OneAnswer({ answer, all }: { answer: AnswerKind; all: Description }) {
       <Stack gap={2}>
         {answer.headers.length > 0 && <p class="muted small">Headers: {answer.headers.join(", ")}</p>}
         {answer.contents.map((content) => (
-          <Shape key={content.media} content={content} all={all} named />
+          <Shape key={content.media} content={content} all={all} answer={answer.status} />
         ))}
         {answer.contents.length === 0 && <p class="muted small">Without a body.</p>}
       </Stack>
@@ -136,19 +136,20 @@ function OneAnswer({ answer, all }: { answer: AnswerKind; all: Description }) {
   );
 }
 
-function Shape({ content: { media, schema }, all, named }: { content: Content; all: Description; named?: boolean }) {
+/** `answer`: the status with which it is answered; none: it is a call's body. */
+function Shape({ content: { media, schema }, all, answer }: { content: Content; all: Description; answer?: string }) {
   const members = membersOf(schema, all.schemas);
   const example = exampleOf(schema, all.schemas);
   return (
     <Stack gap={2}>
-      {named && (
+      {answer && (
         <p class="small">
           {kindOf(schema)} <span class="muted">{media}</span>
         </p>
       )}
       {members.length > 0 && <Members members={members} />}
       {media.includes("json") && example !== undefined && (
-        <CodeBlock label="Example" limit>
+        <CodeBlock label={answer ? `Example of answer ${answer}` : "Example"} limit>
           {JSON.stringify(example, null, 2)}
         </CodeBlock>
       )}
