@@ -16,7 +16,7 @@ import { Failures } from "./Failures";
 import { LogDrawer } from "./LogDrawer";
 import { PauseBanner } from "./PauseBanner";
 import { ProgressChart } from "./ProgressChart";
-import { Protection } from "./Protection";
+import { ProtectionCard } from "./ProtectionCard";
 import { RetryDialog } from "./RetryDialog";
 import { RolloutDialogs } from "./RolloutDialogs";
 import { failed, isBeingPrepared, isPaused, parts, sizeOf, stateOf, unfinished, waitsForApproval } from "./states";
@@ -79,7 +79,7 @@ export default function DeploymentPage() {
               side={
                 <Stack>
                   <DeploymentFacts deployment={deployment} {...(manages && !over && !waits ? { onControl: () => setDialog("control") } : {})} />
-                  <Protection deployment={deployment} />
+                  <ProtectionCard deployment={deployment} />
                 </Stack>
               }
             >

@@ -2,7 +2,7 @@
 import { format, now } from "../app/format";
 import { has } from "../app/session";
 import { Button, Card, DateTime, IconButton, Input, RadioGroup, Row, Segments, Stack } from "../parts";
-import { type Draft, type DraftPhase, isGated, isPhased, MAX_PHASES, sizes, type Unit } from "./draft";
+import { type Draft, type DraftPhase, isGated, isPhased, isUntimed, MAX_PHASES, sizes, type Unit } from "./draft";
 import { PhaseTimeline } from "./PhaseTimeline";
 import { ProtectionFields } from "./ProtectionFields";
 import { PROTECTED, protectedPhases, type Protection, type Wrong, wrongIn } from "./protecting";
@@ -35,16 +35,16 @@ export function PhasesStep({ draft, onChange, total, refused }: StepProps) {
   };
   const phased = isPhased(draft);
   const once: DraftPhase[] = [{ size: "", start: first }];
-  const isUntimed = phases.some(({ start }, index) => index > 0 && !start);
+  const untimed = isUntimed(draft);
   const switched = (on: boolean): void => {
-    if (!on) return onChange({ protection: undefined, ...(isUntimed ? { phases: once } : {}) });
+    if (!on) return onChange({ protection: undefined, ...(untimed ? { phases: once } : {}) });
     const wanted = protectedPhases(total);
     const divided = wanted.sizes.map((size, index) => ({ size, start: index === 0 ? first : "" }));
     onChange({ protection: PROTECTED, ...(phased || !has("phased_rollouts") ? {} : { unit: wanted.unit, phases: divided }) });
   };
   const protect = (next: Protection): void => {
     // Without a gate, each phase needs a time.
-    const starts = !next.gate && isUntimed ? evenly(phases.length, DAY_HOURS, first, now.value) : undefined;
+    const starts = !next.gate && untimed ? evenly(phases.length, DAY_HOURS, first, now.value) : undefined;
     onChange({ protection: next, ...(starts ? { phases: phases.map((phase, index) => ({ ...phase, start: starts[index] ?? "" })) } : {}) });
   };
   return (
@@ -94,7 +94,7 @@ function Editor({ draft, onChange, total, onPreset }: Props & { onPreset: (sizes
   const counts = sizes(draft, base);
   const last = phases.length - 1;
   const gated = isGated(draft);
-  const isUntimed = phases.some(({ start }, index) => index > 0 && !start);
+  const untimed = isUntimed(draft);
   const add = (): void => {
     const start = gated ? "" : new Date(Math.max(here, starts[last] ?? here) + DAY_HOURS * 3_600_000).toISOString();
     const left = unit === "percent" ? Math.max(1, Math.floor((100 - phases.slice(0, -1).reduce((sum, phase) => sum + (Number(phase.size) || 0), 0)) / 2)) : Math.max(1, Math.floor((counts[last] ?? 2) / 2));
@@ -103,7 +103,7 @@ function Editor({ draft, onChange, total, onPreset }: Props & { onPreset: (sizes
   return (
     <Card
       title="Phases"
-      lead={`${isUntimed ? "A phase opens after success in the phase before, or at a later time that you enter." : "Drag the starts along the line, or type them below."} The last phase takes all remaining devices.`}
+      lead={`${untimed ? "A phase opens after success in the phase before, or at a later time that you enter." : "Drag the starts along the line, or type them below."} The last phase takes all remaining devices.`}
       actions={
         <Segments<Unit>
           label="Sizes in"
@@ -124,7 +124,7 @@ function Editor({ draft, onChange, total, onPreset }: Props & { onPreset: (sizes
             </Button>
           ))}
         </Row>
-        {!isUntimed && (
+        {!untimed && (
           <PhaseTimeline
             starts={starts}
             shares={counts.map((count) => count / base)}

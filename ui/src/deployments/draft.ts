@@ -166,6 +166,9 @@ export const isPhased = (draft: Draft): boolean => draft.phases.length > 1;
 /** Later phases open after success, so that they need no time of their own. */
 export const isGated = (draft: Draft): boolean => isPhased(draft) && draft.protection?.gate === true;
 
+/** A later phase has no time of its own. */
+export const isUntimed = (draft: Draft): boolean => draft.phases.some(({ start }, index) => index > 0 && !start);
+
 function protectionProblem(draft: Draft): string | undefined {
   const wrong = draft.protection && Object.keys(wrongIn(draft.protection, isPhased(draft))).length > 0;
   return wrong ? "Correct the protection." : undefined;

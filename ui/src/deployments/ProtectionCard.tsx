@@ -3,7 +3,7 @@ import { Card, KeyValues } from "../parts";
 import { protection } from "./rollout";
 import type { Deployment } from "./types";
 
-export function Protection({ deployment: { rollout } }: { deployment: Deployment }) {
+export function ProtectionCard({ deployment: { rollout } }: { deployment: Deployment }) {
   const found = rollout?.settings ? protection(rollout.settings) : [];
   return found.length ? (
     <Card title="Protection">
