@@ -108,7 +108,9 @@ def _rollout(deployment: Deployment, counts: Counts, now: datetime) -> RolloutSt
     state: Literal["running", "paused", "stopped", "ended"] = "running" if deployment.is_open else "ended"
     if pause is not None:
         state = "stopped" if is_stopped else "paused" if deployment.is_open else "ended"
-    opened = (decision.open_phase(plan, progress.state, progress.moment(now)) or 0) + 1 if plan.phases else None
+    opened = None
+    if plan.phases:
+        opened = 0 if deployment.waits else (decision.open_phase(plan, progress.state, progress.moment(now)) or 0) + 1
     return RolloutStatus(
         state=state,
         settings=plan.rollout,

@@ -9,10 +9,11 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib import clock
 from chalicelib.deployments.rules import summaries as rules
-from chalicelib.deployments.rules.deployment import Deployment, Plan, Preparing
+from chalicelib.deployments.rules.deployment import Approval, Deployment, Person, Plan, Preparing
 from chalicelib.deployments.service import managing
 from chalicelib.deployments.service.operators import summaries
 from chalicelib.deployments.tables import deployments
@@ -163,7 +164,16 @@ def later(draw: st.DrawFn) -> Sequence[Deployment]:
         )
         wait = Preparing(group=None, expected=1, phases=None, uniform_phases=None)
         is_waiting = large and draw(st.sampled_from([False] * 5 + [True]))
-        found.append(Deployment(plan=plan, preparing=wait if is_waiting else None))
+        asked = Approval(requested_by=Person("someone"), expires=plan.created)
+        approval = draw(st.sampled_from([None] * 8 + [asked, replace(asked, state="approved")]))
+        found.append(
+            Deployment(
+                plan=plan,
+                preparing=wait if is_waiting else None,
+                approval=approval,
+                finished=draw(st.sampled_from([None, plan.created])),
+            )
+        )
     return found
 
 
@@ -176,8 +186,10 @@ def test_blocks_are_of_settled_deployments(found: Sequence[Deployment], minutes:
     assert packed == list(found[: len(packed)])
     assert {len(block) for block in blocks} <= {rules.SIZE}
     for at, each in enumerate(packed):
-        assert each.preparing is None
-        # Its number was taken at least an hour ago, since that of a small one from then is not smaller.
-        assert any(not other.plan.parts and now - other.plan.created >= timedelta(hours=1) for other in found[at:])
+        assert not each.is_hidden
+        # Its number was taken at least an hour ago, since that of a small one from then, which got its number when it
+        # was created, is not smaller.
+        numbered = [other for other in found[at:] if not other.plan.parts and other.approval is None]
+        assert any(now - other.plan.created >= timedelta(hours=1) for other in numbered)
     # Whatever is visible later makes the same blocks first.
     assert rules.complete_blocks(found, now + timedelta(hours=1))[: len(blocks)] == blocks

@@ -41,7 +41,9 @@ class Course(msgspec.Struct, frozen=True):
 def start(deployment: Deployment) -> datetime:
     """When the first devices could begin."""
     plan = deployment.plan
-    return max(plan.created, plan.phases[0].start) if plan.phases else plan.created
+    approval = deployment.approval
+    visible = (approval.decided_at if approval is not None else None) or plan.created
+    return max(visible, plan.phases[0].start) if plan.phases else visible
 
 
 def course(row: Row, deployment: Deployment) -> Course:

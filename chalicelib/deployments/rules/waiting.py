@@ -31,10 +31,10 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | None:
-    """What the next phase of an open deployment waits for; None: all phases are open."""
+    """What the next phase of an open deployment waits for; None: all phases are open, or it waits for approval."""
     plan, progress = deployment.plan, deployment.progress
     phase = gates.next_phase(plan, progress, now)
-    if phase is None or not deployment.is_open:
+    if phase is None or deployment.waits or not deployment.is_open:
         return None
     gate = plan.rollout.gate if plan.rollout is not None else None
     reached = gates.reached(gate, counts, phase - 1) if gate is not None and phase else None

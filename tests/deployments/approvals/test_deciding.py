@@ -131,11 +131,30 @@ class TestPhases:
 
         starts = [phase["start_ts"] for phase in world.show(deployment)["phases"]]
         assert starts == [moment.later(), moment.later(), later]
+        assert world.api.get(f"{DEPLOYMENTS}/{deployment}/report").json()["start"] == moment.later()
         serves(fleet[0].poll(), deployment)
         serves(fleet[1].poll(), deployment)  # its time has come while the deployment waited
         serves_nothing(fleet[2].poll())
         moment.move(days=1)
         serves(fleet[2].poll(), deployment)
+
+    def test_no_phase_of_a_rollout_is_open_before(self, world: World, fleet: list[Device], moment, second) -> None:
+        phases = [{"batch_size_devices": 1}, {}]
+        deployment = world.deploy("two", phases=phases, rollout={"gate": {"success_percent": 100}})
+        rollout = world.show(deployment)["rollout"]
+        assert (rollout["opened"], "waits" in rollout) == (0, False)
+        moment.move(days=1)
+        managing.tick(moment.time)
+        assert decide(second, deployment).status_code == 204
+
+        assert world.show(deployment)["rollout"]["opened"] == 1
+        serves(fleet[0].poll(), deployment)
+        serves_nothing(fleet[1].poll())
+        fleet[0].report(deployment, "success")
+        moment.move(minutes=2)
+        managing.tick(moment.time)
+        assert world.show(deployment)["rollout"]["opened"] == 2
+        serves(fleet[1].poll(), deployment)
 
     def test_uniform_phases_move_together(self, world: World, fleet: list[Device], moment: Clock, second) -> None:
         deployment = world.deploy("two", uniform_phases={"batch_size_devices": 1, "time_interval": "PT1H"})

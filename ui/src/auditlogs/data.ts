@@ -9,6 +9,7 @@ export type Health = Shape<"Health">;
 const ACTIONS: Record<string, [string, Meaning]> = {
   abort: ["Aborted", "warning"],
   auth_method_change: ["Changed sign-in of", "neutral"],
+  approve: ["Approved", "ok"],
   close_portforward: ["Closed a port of", "neutral"],
   close_terminal: ["Closed the terminal of", "neutral"],
   create: ["Created", "ok"],
