@@ -27,6 +27,8 @@ ALWAYS = datetime.fromtimestamp(0, UTC)
 """``Control.changes_from`` of tenants that never stored rows of changed devices in several partitions."""
 CHANGES_KNOWN: Final = 4
 """The version of the stored data from which all code that may run knows ``changes_from``."""
+APPROVALS_KNOWN: Final = 5
+"""The version of the stored data from which all code that may run knows deployments that wait for approval."""
 GroupName = Annotated[str, Meta(min_length=1, max_length=limits.GROUP_NAME)]
 
 

@@ -206,6 +206,7 @@ def save_tenant_settings(request: UserRequest, body: dict[str, Any]) -> NoConten
     """Replace the tenant's settings for the server. What is left out gets its default. Not part of Mender's API.
 
     Raises:
+        Conflict: deployments would need approval, but the server is being upgraded.
         NotFound: the tenant was removed.
         PreconditionFailed: the settings have another version than ``If-Match`` names.
     """

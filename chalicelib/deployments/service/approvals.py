@@ -18,7 +18,7 @@ from chalicelib.aws import queues
 from chalicelib.clock import rfc3339
 from chalicelib.deployments.rules import approving
 from chalicelib.deployments.rules.deployment import Approval, Person
-from chalicelib.deployments.service import closing, events, mailing, rollouts
+from chalicelib.deployments.service import closing, events, mailing
 from chalicelib.deployments.service.auditing import audited
 from chalicelib.fleet import control, control_items, heads, schema
 from chalicelib.storage.transactions import Transaction
@@ -52,7 +52,7 @@ def demanded(
     has_many = bool(wanted.approval_devices) and approving.may_exceed(plan, wanted.approval_devices)
     if not has_many and not _may_reach(tenant, frozenset(wanted.approval_groups), plan, targets, preparing):
         return None
-    schema.require(rollouts.VERSION)
+    schema.require(control.APPROVALS_KNOWN)
     by = actor.current()
     expires = plan.created + timedelta(hours=wanted.approval_hours)
     return Approval(requested_by=Person(by.id, by.email), expires=expires, relative=relative)

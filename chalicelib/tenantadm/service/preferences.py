@@ -11,7 +11,7 @@ from chalicelib import settings, times
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
 from chalicelib.errors import BadRequest, Forbidden, NotFound, PreconditionFailed
-from chalicelib.fleet import control, control_items
+from chalicelib.fleet import control, control_items, schema
 from chalicelib.fleet.control import TenantSettings
 from chalicelib.rights import EVERYTHING
 from chalicelib.storage.transactions import ConditionFailed, Transaction, retried
@@ -46,6 +46,7 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[st
 
     Raises:
         BadRequest: there is no such setting, or a value is not valid.
+        Conflict: deployments would need approval, and code that does not know approvals may still run.
         Forbidden: audit entries would be kept for a shorter time, or fewer deployments need approval, which only
             administrators may set.
         PreconditionFailed: they have another version.
@@ -56,6 +57,9 @@ def write(tenant: TenantId, document: dict[str, Any], *, replacing: frozenset[st
         raise PreconditionFailed("ETag does not match")
     if _audit_days(wanted) < _audit_days(before) and not by.has_everything:
         raise Forbidden("only an administrator may shorten the time for which the audit log is kept")
+    if wanted.demands_approval:
+        # Older code would create deployments without one.
+        schema.require(control.APPROVALS_KNOWN)
     if _needs_fewer_approvals(wanted, before) and not by.has_everything:
         raise Forbidden("only an administrator may let more deployments begin without a second person")
     _replace(tenant, before, wanted)

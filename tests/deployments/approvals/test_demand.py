@@ -85,6 +85,10 @@ class TestDemand:
 
         assert (answer.status_code, "manage migrate" in answer.text) == (409, True)
         assert world.api.get(DEPLOYMENTS).json() == []
+        answer = world.api.put(SETTINGS, json={"approval_devices": 1})
+        assert (answer.status_code, "manage migrate" in answer.text) == (409, True)
+        demand(world)
+        world.deploy("two")
 
     def test_settings_are_checked(self, world: World) -> None:
         for wrong in (
