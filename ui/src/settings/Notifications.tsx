@@ -76,6 +76,9 @@ function OwnChoices({ settings, from, off }: { settings: OwnSettings; from: Live
       {can("deployments:approve") && (
         <Switch label="Deployments that wait for approval" hint="When somebody else has created a deployment that you may approve." checked={wants(settings, "deployment_approvals")} onChange={(on) => choose("deployment_approvals", "deployments that wait for approval", on)} />
       )}
+      {can("deployments:manage") && (
+        <Switch label="Stopped deployments" hint="When failures have paused or aborted a deployment that you may manage." checked={wants(settings, "deployment_stops")} onChange={(on) => choose("deployment_stops", "stopped deployments", on)} />
+      )}
       {off && <Banner>They are currently switched off for everybody.</Banner>}
     </Stack>
   );

@@ -9,7 +9,7 @@ export const ALERT_CHANNEL = "/management/v1/devicemonitor/settings/global/chann
 const asObject = (value: unknown): Record<string, unknown> => (typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
 
 /** Mails that a user may turn off, as the settings name them. */
-export type Mail = "device_alerts" | "deployment_approvals";
+export type Mail = "device_alerts" | "deployment_approvals" | "deployment_stops";
 
 /** Whether the user gets this kind of mail: unless it was turned off. */
 export const wants = (settings: OwnSettings, mail: Mail): boolean => asObject(settings.notifications)[mail] !== false;
