@@ -47,3 +47,10 @@ def fits(artifact: Choice, provides: Mapping[str, str]) -> bool:
 def runs(artifact: Choice, provides: Mapping[str, str]) -> bool:
     """Whether the artifact is for the device's type."""
     return provides.get("device_type") in artifact.device_types
+
+
+def none_runs(release: str, artifacts: Iterable[Choice], device_type: str) -> str:
+    """Why a device gets no artifact of a release, none of which is for its type, in words."""
+    types = sorted({name for artifact in artifacts for name in artifact.device_types})
+    there = f"there are some for {', '.join(types)}" if types else "it has none"
+    return f"no artifact of {release} is for device type {device_type}; {there}"

@@ -201,11 +201,8 @@ class _Explanations:
         refused = predicting.refused_downgrade(self._tenant, plan, provided)
         if refused is not None:
             return f"the trust policy refuses older software: {refused}"
-        types = sorted(
-            {name for each in artifacts.candidates(self._tenant, plan.artifact_name) for name in each.device_types}
-        )
-        there = f"there are some for {', '.join(types)}" if types else "it has none"
-        return f"no artifact of {plan.artifact_name} is for device type {provided['device_type']}; {there}"
+        candidates = artifacts.candidates(self._tenant, plan.artifact_name)
+        return selection.none_runs(plan.artifact_name, candidates, provided["device_type"])
 
     def _unknown(self, plan: Plan, provided: Mapping[str, str]) -> str:
         candidates = artifacts.candidates(self._tenant, plan.artifact_name)

@@ -247,9 +247,8 @@ class _Forecast:
         return expected, "update", None
 
     def _no_artifact(self, device_type: str) -> _Why:
-        types = sorted({name for each in self._candidates for name in each.device_types})
-        text = f"no artifact of {self._plan.artifact_name} is for device type {device_type}"
-        return _Why(f"{text}; there are some for {', '.join(types)}", device_type=device_type)
+        text = selection.none_runs(self._plan.artifact_name, self._candidates, device_type)
+        return _Why(text, device_type=device_type)
 
     def _depends(self, provided: Mapping[str, str]) -> tuple[str, _Why]:
         """Why none of the artifacts for its type fits a device. Another value than needed is known not to fit."""
