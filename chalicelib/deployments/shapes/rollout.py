@@ -153,6 +153,8 @@ Decided = Literal[
     "limit-reached",
     "not-a-target",
     "done",
+    "waits-for-approval",
+    "preparing",
 ]
 
 

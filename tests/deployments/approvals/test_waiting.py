@@ -30,6 +30,8 @@ class TestWaiting:
 
         for device in fleet:
             serves_nothing(device.poll())
+        (why,) = world.api.get(f"{DEPLOYMENTS}/devices/{fleet[0].id}/explain").json()
+        assert (why["decision"], why["reason"]) == ("waits-for-approval", "a second person has to approve it first")
         shown = world.show(deployment)
         me = world.api.get(ME).json()
         assert (shown["status"], world.numbers(deployment)) == ("scheduled", {"pending": 3})

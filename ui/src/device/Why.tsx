@@ -26,6 +26,8 @@ const DECISIONS: Record<Explanation["decision"], [Meaning, string]> = {
   "limit-reached": ["neutral", "Limit reached"],
   "not-a-target": ["neutral", "Not for this device"],
   done: ["neutral", "Done"],
+  "waits-for-approval": ["waiting", "Waits for approval"],
+  preparing: ["waiting", "Being prepared"],
 };
 
 export function Why({ device, onClose }: { device: string; onClose: () => void }) {

@@ -22,12 +22,12 @@ from chalicelib.deployments.service.operators.predicting import Prediction
 from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes.rollout import Explanation
-from chalicelib.deployments.tables import counters, heads
+from chalicelib.deployments.tables import counters, deployments, heads
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from chalicelib.deployments.rules.decision import Decision
@@ -69,8 +69,8 @@ def explain(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Explanatio
     active = [current.d] if current is not None else []
     facts = Prediction(tenant, head, [*active, *(each.deployment for each in found)], now)
     reach = Reach(tenant, scopes)
-    explanations = _Explanations(tenant, head, facts, now)
-    return [_show(plan, said) for plan, said in explanations.all(found, current) if reach.takes(plan)]
+    said = [*_Explanations(tenant, head, facts, now).all(found, current), *_hidden(tenant, facts)]
+    return [_show(plan, each) for plan, each in said if reach.takes(plan)][: limits.EXPLAINED]
 
 
 def _show(plan: Plan, said: _Said) -> Explanation:
@@ -96,6 +96,19 @@ def _considered(tenant: TenantId, head: Head) -> list[Waiting]:
     for each in islice(others, max(0, limits.EXPLAINED - len(found))):
         found[each.deployment] = each
     return sorted(found.values(), key=lambda each: each.sequence)[: limits.EXPLAINED]
+
+
+def _hidden(tenant: TenantId, facts: Prediction) -> Iterator[tuple[Plan, _Said]]:
+    """The deployments that polls do not see yet, with the reason; nothing is read if the tenant cannot have any."""
+    known = control.get(tenant)
+    if known.parts == 1 and not known.approvals:
+        return
+    for each in deployments.of_tenant(tenant, is_open=True, newest_first=False):
+        may_reach = each.plan.dynamic or not each.plan.is_listed or facts.is_target(each.plan)
+        if each.waits and may_reach:
+            yield each.plan, ("waits-for-approval", "a second person has to approve it first", None)
+        elif each.preparing is not None and not each.waits:
+            yield each.plan, ("preparing", "its devices are still being listed", None)
 
 
 class _Explanations:
