@@ -52,6 +52,8 @@ class Deployment:
     """How long it was paused before."""
     opened: int = 0
     """The number of phases that an operator has opened."""
+    gated_from: datetime | None = None
+    """When the schedule next looks at its gate; None: phases open by time."""
     max_failures: int | None = None
     accepted: int = 0
     """Failures that no longer stop it."""
@@ -80,8 +82,22 @@ class Deployment:
         """The index of the last open phase, -1 if none is open; None: it has no phases."""
         if not self.phases:
             return None
-        by_time = sum(start + self.paused_for <= (self.paused_at or now) for start, _ in self.phases)
+        timed = self.phases[:1] if self.gated_from else self.phases
+        by_time = sum(start + self.paused_for <= (self.paused_at or now) for start, _ in timed)
         return max(by_time, self.opened) - 1
+
+    def look(self, now: datetime) -> bool:
+        """The schedule looks at the gate, which all devices of the phase before must have passed; whether it opens."""
+        opened = (self.phase(now) or 0) + 1
+        if self.gated_from is None or self.gated_from > now or self.paused_at or not self.open:
+            return False
+        self.gated_from = now + timedelta(minutes=1)
+        began = [self.rows[device] for device, phase in self.phase_of.items() if phase == opened - 1]
+        tried = [status for status in began if status not in {"noartifact", "decommissioned", "aborted"}]
+        if opened == len(self.phases) or not tried or set(tried) - {"success", "already-installed"}:
+            return False
+        self.opened = opened + 1
+        return True
 
     def note(self, device: int, status: str) -> None:
         self.rows[device] = status

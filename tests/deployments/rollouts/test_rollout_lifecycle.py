@@ -22,6 +22,8 @@ class Rollouts(Lifecycle):
 
     stopped = 0
     """How often failures have stopped a deployment, in all histories."""
+    passed = 0
+    """How often a gate has opened a phase."""
 
     @rule(most=st.integers(1, 2), chosen=st.sampled_from([{0, 1, 2, 3, 4}, {0, 1, 2}]))
     def protect(self, most: int, chosen: set[int]) -> None:
@@ -33,6 +35,29 @@ class Rollouts(Lifecycle):
         for device in sorted(chosen):
             self._poll(device)
 
+    @rule(
+        sizes=st.sampled_from([(1,), (2,), (1, 2)]),
+        chosen=st.sampled_from([{0, 1, 2, 3, 4}, {1, 2, 3, 4}]),
+        hours=st.integers(0, 1),
+    )
+    def gate(self, sizes: tuple[int, ...], chosen: set[int], hours: int) -> None:
+        """In phases that open when all devices of the one before have succeeded; the first devices begin."""
+        batches = [{"batch_size_devices": size} for size in sizes]
+        ids = [self.devices[each].id for each in sorted(chosen)]
+        name, now = f"rollout {len(self.deployments)}", self.moment.time
+        made = self.world.deploy("two", ids, name=name, rollout={"gate": {}}, phases=[*batches, {}])
+        bounds: list[int | None] = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+        planned = [(now, bound) for bound in [*bounds, None]]
+        deployment = Deployment(made, len(self.deployments) + 1, chosen, "two", 0, planned)
+        deployment.gated_from = now + timedelta(minutes=1)
+        self.deployments.append(deployment)
+        for device in sorted(chosen):
+            self._poll(device)
+            self._finish(device)
+        self._time_passes(hours, 1)
+        for device in sorted(chosen):
+            self._poll(device)
+
     def _change(self, device: int, deployment: Deployment, status: str) -> None:
         before = deployment.failures
         super()._change(device, deployment, status)
@@ -40,6 +65,8 @@ class Rollouts(Lifecycle):
 
     def _time_passes(self, hours: int, ticks: int) -> None:
         before = {each.id: each.failures for each in self.deployments}
+        for each in self.deployments if ticks else ():
+            type(self).passed += each.look(self.moment.time + timedelta(hours=hours))
         super()._time_passes(hours, ticks)
         for each in self.deployments:
             self._stop(each, before[each.id])
@@ -73,6 +100,7 @@ class Rollouts(Lifecycle):
         assert deployment.paused_at is not None
         deployment.paused_for += timedelta(seconds=int((self.moment.time - deployment.paused_at).total_seconds()))
         deployment.paused_at = None
+        self._look_later(deployment)
         deployment.accepted = deployment.failures
 
     @precondition(lambda self: any(each.phases for each in self.deployments))
@@ -87,6 +115,11 @@ class Rollouts(Lifecycle):
         assert answer.status_code == (204 if works else 409), answer.text
         if works:
             deployment.opened = opened + 1
+            self._look_later(deployment)
+
+    def _look_later(self, deployment: Deployment) -> None:
+        if deployment.gated_from:
+            deployment.gated_from = self.moment.time + timedelta(minutes=1)
 
     def _choose(self, which: int) -> Deployment:
         return self.deployments[-1 - which % len(self.deployments)]
@@ -105,5 +138,5 @@ def test_the_server_equals_the_model_with_rollouts(server: LocalServer) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    # The histories of CI contain stops; new ones may happen to have none.
-    assert Rollouts.stopped > 0 or not settings().derandomize
+    # The histories of CI contain stops and open gates; new ones may happen to have none.
+    assert (Rollouts.stopped > 0 and Rollouts.passed > 0) or not settings().derandomize
