@@ -79,7 +79,8 @@ def test_approvals(hook, world, sign_in, tenant):
     assert told(rejected) == [*requested, "deployment-rejected", "deployment-aborted"]
     me = "/api/management/v1/useradm/users/me"
     first, other = ({name: api.get(me).json()[name] for name in ("id", "email")} for api in (world.api, second))
-    asked = of(events, "deployment-approval-requested")[0]
+    # Events of different deployments arrive in any order.
+    asked = next(each for each in of(events, "deployment-approval-requested") if each["id"] == approved)
     about = {"id": approved, "name": "rollout", "artifact_name": "v2"}
     assert asked == about | {"requested_by": first, "expires": world.show(approved)["approval"]["expires"]}
     assert of(events, "deployment-approved") == [about | {"decided_by": other, "comment": "Seen"}]
