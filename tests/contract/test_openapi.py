@@ -21,7 +21,13 @@ BEYOND = {
     Operation(
         "/management/v1/deployments/artifacts/directupload/{}/parts", "GET"
     ): "pauses and resumes a direct upload",
+    Operation("/management/v1/deployments/deployments/devices/{}/explain", "GET"): "why a device gets no update",
     Operation("/management/v1/deployments/deployments/devices/{}/upcoming", "GET"): "the next deployments of a device",
+    Operation("/management/v1/deployments/deployments/{}/approval", "POST"): "a second person decides",
+    Operation("/management/v1/deployments/deployments/{}/devices/export", "GET"): "the devices as a file",
+    Operation("/management/v1/deployments/deployments/{}/report", "GET"): "the course of a deployment",
+    Operation("/management/v1/deployments/deployments/{}/retry", "POST"): "a deployment to the devices that failed",
+    Operation("/management/v1/deployments/deployments/{}/rollout", "POST"): "pauses, resumes, opens phases",
     Operation("/management/v1/deployments/limits/{}", "GET"): "limits that Mender's UI reads besides storage",
     Operation("/management/v1/deviceconnect/devices/{}/connect/ticket", "POST"): "lets a browser open a session",
     Operation("/management/v1/deviceconnect/sessions/{}/recording", "GET"): "a recording in one answer",
@@ -39,6 +45,30 @@ BEYOND = {
     Operation("/management/v2/tenantadm/metrics", "GET"): "a tenant's metrics, also for Prometheus",
     Operation("/management/v2/tenantadm/settings", "GET"): "the server's settings of a tenant",
     Operation("/management/v2/tenantadm/settings", "PUT"): "the same",
+    **{
+        Operation(f"/management/v1/deployments/trust/{path}", method): "trusted keys and what is demanded of artifacts"
+        for path, method in (
+            ("keys", "GET"),
+            ("keys", "POST"),
+            ("keys/{}", "DELETE"),
+            ("policy", "GET"),
+            ("policy", "PUT"),
+        )
+    },
+    **{
+        Operation(f"/management/v2/devauth/acceptance/{path}", method): "devices that are accepted by rules"
+        for path, method in (
+            ("identities", "DELETE"),
+            ("identities", "GET"),
+            ("identities", "POST"),
+            ("identities/{}", "DELETE"),
+            ("preview", "POST"),
+            ("rules", "GET"),
+            ("rules", "POST"),
+            ("rules/{}", "DELETE"),
+            ("rules/{}", "PUT"),
+        )
+    },
 }
 """Operations that are served but not in the description, and their purpose."""
 
