@@ -19,7 +19,7 @@ def run(tables: Tables, tenant: str) -> int:
     changed = 0
     key = {"pk": {"S": f"T#{tenant}"}, "sk": {"S": "CONTROL"}}
     while control := tables.get("fleet", key):
-        opened = sorted(control["open"]["M"].items(), key=lambda each: int(each[1]["N"]))
+        opened = sorted(control["open"]["M"].items(), key=lambda each: _sequence(each[1]))
         if len(opened) <= RECENT:
             break
         if _move(tables, key, dict(opened[:RECENT])):
@@ -27,10 +27,15 @@ def run(tables: Tables, tenant: str) -> int:
     return changed
 
 
+def _sequence(stored: dict[str, Any]) -> int:
+    """The sequence number of an open deployment. Later code stores a list of it and of the state of the rollout."""
+    return int(stored["N"] if "N" in stored else stored["L"][0]["N"])
+
+
 def _move(tables: Tables, key: dict[str, Any], moved: dict[str, Any]) -> bool:
     """Move deployments to a new page; False if one of them has ended meanwhile."""
     table = tables.prefix + "fleet"
-    first = min(int(each["N"]) for each in moved.values())
+    first = min(map(_sequence, moved.values()))
     page = {"pk": key["pk"], "sk": {"S": f"OPEN#{first:015d}"}, "open": {"M": moved}, "n": {"N": str(len(moved))}}
     names = {f"#{number}": deployment for number, deployment in enumerate(moved)}
     change = {
