@@ -139,8 +139,8 @@ def test_nobody_begins_after_the_stop(
 ) -> None:
     if divided:
         divide(monkeypatch)
-    fleet += [world.device() for _ in range(30)]
-    failing, polling = fleet[:20], fleet[20:]
+    fleet += [world.device() for _ in range(90)]
+    failing, polling = fleet[:50], fleet[50:]
     deployment = world.deploy("two", rollout={"stop": {"max_failures": 5}})
     for device in failing:
         serves(device.poll(), deployment)
