@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from chalicelib.clock import rfc3339
-from chalicelib.deployments.rules import configuration, decision, failures, statistics, waiting
+from chalicelib.deployments.rules import configuration, failures, gates, statistics, waiting
 from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.shapes import Deployment as Shown
 from chalicelib.deployments.shapes import (
@@ -45,9 +45,9 @@ def numbers(deployment: Deployment, counts: Counts) -> dict[str, int]:
 
 def status(deployment: Deployment, counts: Counts, now: datetime) -> str:
     """The status of a deployment."""
-    progress = deployment.progress
-    has_begun = decision.open_phase(deployment.plan, progress.state, progress.moment(now)) != decision.NOT_OPEN
-    scheduled = deployment.waits or not has_begun
+    plan = deployment.plan
+    is_early = bool(plan.phases) and not gates.number_open(plan, deployment.progress, now)
+    scheduled = deployment.waits or is_early
     return statistics.status(counts, finished=not deployment.is_open, scheduled=scheduled)
 
 
@@ -108,13 +108,11 @@ def _rollout(deployment: Deployment, counts: Counts, now: datetime) -> RolloutSt
     state: Literal["running", "paused", "stopped", "ended"] = "running" if deployment.is_open else "ended"
     if pause is not None:
         state = "stopped" if is_stopped else "paused" if deployment.is_open else "ended"
-    opened = None
-    if plan.phases:
-        opened = 0 if deployment.waits else (decision.open_phase(plan, progress.state, progress.moment(now)) or 0) + 1
+    opened = 0 if deployment.waits else gates.number_open(plan, progress, now)
     return RolloutStatus(
         state=state,
         settings=plan.rollout,
-        opened=opened,
+        opened=opened if plan.phases else None,
         waits=_wait(waiting.next_phase(deployment, counts, now)),
         pause=None if pause is None else _pause(pause),
     )

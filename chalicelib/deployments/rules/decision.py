@@ -121,7 +121,7 @@ def _outcome(plan: Plan, facts: Facts, state: State, phase: int | None, now: dat
     if state.p:
         skips = rollout is not None and rollout.when_paused == "skip"
         return Outcome.PAUSED_SKIPPED if skips else Outcome.PAUSED
-    if phase == NOT_OPEN:
+    if phase == _NOT_OPEN:
         return Outcome.PHASE_NOT_OPEN
     begins = could_begin(plan, facts, state, phase, now)
     if begins is None:
@@ -158,8 +158,7 @@ def zone_of(rollout: Rollout, facts: Facts) -> str:
     return own or rollout.time_zone or "UTC"
 
 
-NOT_OPEN: Final = -1
-"""The phase of a deployment of which no phase is open."""
+_NOT_OPEN: Final = -1
 
 
 def open_phase(plan: Plan, state: State, now: datetime) -> int | None:

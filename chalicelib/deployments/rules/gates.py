@@ -120,10 +120,16 @@ def waits_for(plan: Plan, progress: Progress, now: datetime) -> int | None:
     return phase if plan.phases[phase].start + progress.state.shift <= now else None
 
 
+def number_open(plan: Plan, progress: Progress, now: datetime) -> int:
+    """The number of phases that are open; 0 for a deployment without phases."""
+    last = decision.open_phase(plan, progress.state, progress.moment(now))
+    return 0 if last is None else last + 1
+
+
 def next_phase(plan: Plan, progress: Progress, now: datetime) -> int | None:
     """The index of the phase that opens next; None: there is none."""
-    last = decision.open_phase(plan, progress.state, progress.moment(now))
-    return None if last is None or last + 1 >= len(plan.phases) else last + 1
+    following = number_open(plan, progress, now)
+    return following if following < len(plan.phases) else None
 
 
 def advanced(plan: Plan, progress: Progress, counts: Counts, now: datetime) -> Progress:

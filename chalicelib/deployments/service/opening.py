@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.deployments.rules import decision, gates
+from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.rollout import NEW
 from chalicelib.deployments.service import events
 from chalicelib.deployments.tables import counters
@@ -32,17 +32,12 @@ def phase_opened(tx: Transaction, tenant: TenantId, deployment: str, number: int
     logger.info("phase opened", extra={"tenant": tenant, "deployment": deployment, "phase": number + 1})
 
 
-def number_open(plan: Plan, progress: Progress, now: datetime) -> int:
-    """The number of phases that are open."""
-    return (decision.open_phase(plan, progress.state, progress.moment(now)) or 0) + 1 if plan.phases else 0
-
-
 def begin(tx: Transaction, tenant: TenantId, plan: Plan, now: datetime) -> tuple[int, datetime | None]:
     """Add what belongs to the moment in which polls begin to see a deployment.
 
     Returns the number of phases that are open, and when the schedule has to check the deployment.
     """
-    opened = number_open(plan, NEW, now)
+    opened = gates.number_open(plan, NEW, now)
     for number in range(opened):
         phase_opened(tx, tenant, plan.id, number)
     if plan.is_bounded and not plan.parts:

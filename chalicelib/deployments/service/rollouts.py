@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from chalicelib.deployments.rules import rollout
+from chalicelib.deployments.rules import gates, rollout
 from chalicelib.deployments.service import opening
 from chalicelib.deployments.tables import pacing
 from chalicelib.deployments.tables import progress as stored_progress
@@ -38,7 +38,7 @@ def change(tx: Transaction, tenant: TenantId, stored: Deployment, after: Progres
     is_turned = before.state.p != after.state.p
     settling = bool(plan.parts) and (is_turned or after.settling)
     after = replace(after, revision=before.revision + 1, settling=settling)
-    opened = opening.number_open(plan, after, now)
+    opened = gates.number_open(plan, after, now)
     stored_progress.change(tx, tenant, stored, after, opened, opening.next_check(plan, now, after))
     for number in range(stored.opened, opened):
         opening.phase_opened(tx, tenant, plan.id, number)
@@ -63,5 +63,5 @@ def settle(tenant: TenantId, stored: Deployment, now: datetime) -> None:
     tx = Transaction()
     settled = replace(before, settling=False, revision=before.revision + 1)
     due_at = opening.next_check(stored.plan, now, settled)
-    stored_progress.change(tx, tenant, stored, settled, opening.number_open(stored.plan, settled, now), due_at)
+    stored_progress.change(tx, tenant, stored, settled, gates.number_open(stored.plan, settled, now), due_at)
     tx.try_commit()  # otherwise it has changed again, and that change is settled

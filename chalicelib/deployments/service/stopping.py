@@ -19,7 +19,6 @@ from chalicelib.aws import queues
 from chalicelib.cache import Store
 from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.rollout import Pause, paused
-from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import closing, events, mailing, rollouts
 from chalicelib.deployments.service.auditing import audited
@@ -48,7 +47,7 @@ def check(tenant: TenantId, plan: Plan, now: datetime) -> None:
         if looked is not None and 0 <= moment - looked < _LARGE:
             return  # the schedule looks every minute
         _looked.put((tenant, plan.id), moment)
-    judge(tenant, plan, counters.read(tenant, [plan]).get(plan.id, NONE), now)
+    judge(tenant, plan, counters.of(tenant, plan), now)
 
 
 @retried

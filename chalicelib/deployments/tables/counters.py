@@ -68,6 +68,11 @@ def read(tenant: TenantId, plans: Iterable[Plan], *, recent: bool = False) -> di
     return _sums(records.counters.find_many(table(), _keys(tenant, plans), recent=recent))
 
 
+def of(tenant: TenantId, plan: Plan, *, recent: bool = False) -> Counts:
+    """As :func:`read`, of one deployment."""
+    return read(tenant, [plan], recent=recent).get(plan.id, NONE)
+
+
 def read_with_totals(tenant: TenantId, plans: Iterable[Plan]) -> tuple[dict[str, Counts], tuple[int, int]]:
     """As :func:`read` with ``recent``, and ``deployments.read_totals`` in the same round trip."""
     totals = counts_key(tenant)
@@ -90,7 +95,7 @@ def _sums(found: Iterable[CounterRecord]) -> dict[str, Counts]:
 def by_part(tenant: TenantId, plan: Plan) -> dict[int, Counts]:
     """The counters of each part of a large deployment that has any; of another one, all as part 0."""
     if not plan.parts:
-        return {0: read(tenant, [plan]).get(plan.id, NONE)}
+        return {0: of(tenant, plan)}
     return {part: _sum([item]) for part, item in sorted(_parts(tenant, plan).items())}
 
 

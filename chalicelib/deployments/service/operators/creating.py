@@ -21,6 +21,7 @@ from chalicelib.deployments.rules.targets import Targets
 from chalicelib.deployments.service import closing, plans, rollouts
 from chalicelib.deployments.service.auditing import audited
 from chalicelib.deployments.service.operators.drafts import Draft
+from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.service.operators.reach import require_reach
 from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
@@ -255,9 +256,7 @@ def change_control_map(tenant: TenantId, deployment: str, given: dict[str, Any])
         NotFound: there is no such deployment.
         Conflict: it was created without a map, or waits for approval.
     """
-    stored = deployments.find(tenant, deployment)
-    if stored is None:
-        raise NotFound("Deployment not found")
+    stored = require(tenant, deployment)
     if stored.control_map is None:
         raise Conflict("the deployment was created without an update control map; create another one with a map")
     if stored.waits:

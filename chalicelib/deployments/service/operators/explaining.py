@@ -127,24 +127,24 @@ class _Explanations:
         if active is not None and current is not None:
             yield active.plan, ("active", f"the device is in the middle of it; its last status is {current.s}", None)
         first = active.plan if active is not None else None
+        others = [each for each in considered if active is None or each.deployment != active.id]
+        for each in others:
+            plan = self._facts.plan(each) if each.sequence <= self._head.decided else None
+            if plan is not None:
+                yield plan, self._done(plan)
         held_by: Plan | None = None
-        for each in considered:
-            stored = self._facts.stored.get(each.deployment)
-            if stored is None or stored is active:
-                continue
-            if each.sequence <= self._head.decided:
-                yield stored.plan, self._done(stored.plan)
-                continue
-            decided = decision.judge(stored.plan, self._facts, self._now, is_held=held_by is not None)
+        newer = (each for each in others if each.sequence > self._head.decided)
+        for decided in decision.decide(newer, self._facts, self._now):
+            plan = decided.plan
             if decided.outcome is not Outcome.ASSIGN:
-                yield stored.plan, self._reason(stored, decided, held_by)
+                yield plan, self._reason(self._facts.stored[plan.id], decided, held_by)
             elif first is not None:
-                yield stored.plan, ("later", f'it comes after "{first.name}", which the device gets first', None)
+                yield plan, ("later", f'it comes after "{first.name}", which the device gets first', None)
             else:
-                first = stored.plan
-                yield stored.plan, self._assigned(stored.plan)
+                first = plan
+                yield plan, self._assigned(plan)
             if decided.outcome.holds:
-                held_by = held_by or stored.plan
+                held_by = held_by or plan
 
     def _done(self, plan: Plan) -> _Said:
         if not self._facts.is_target(plan):
@@ -172,7 +172,7 @@ class _Explanations:
         return _DECIDED[decided.outcome], text, opens
 
     def _waits_for_phase(self, stored: Deployment) -> tuple[str, datetime | None]:
-        counts = counters.read(self._tenant, [stored.plan], recent=True).get(stored.id, NONE)
+        counts = counters.of(self._tenant, stored.plan, recent=True)
         wait = waiting.next_phase(stored, counts, self._now)
         if wait is None:
             return "all phases are open, and as many devices have begun as may begin", None

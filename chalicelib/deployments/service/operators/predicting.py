@@ -12,7 +12,7 @@ import msgspec
 
 from chalicelib.artifacts import service as artifacts
 from chalicelib.artifacts.service import Candidate
-from chalicelib.deployments.rules import decision, rollout, selection
+from chalicelib.deployments.rules import decision, selection
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import downgrades, plans, zones
 from chalicelib.deployments.service.verdicts import Verdicts
@@ -68,7 +68,7 @@ class Prediction:
 
     def state(self, plan: Plan) -> State:
         """See ``Facts``."""
-        return self.stored[plan.id].progress.state if plan.id in self.stored else rollout.RUNNING
+        return self.stored[plan.id].progress.state
 
     def zone(self, attribute: str) -> str | None:
         """See ``Facts``."""

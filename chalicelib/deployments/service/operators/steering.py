@@ -8,11 +8,11 @@ from chalicelib import clock
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.deployments.rules import gates, rollout
 from chalicelib.deployments.rules.rollout import Pause
-from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.service import events, rollouts
 from chalicelib.deployments.service.auditing import audited
-from chalicelib.deployments.tables import counters, deployments
-from chalicelib.errors import BadRequest, Conflict, NotFound
+from chalicelib.deployments.service.operators.finding import require
+from chalicelib.deployments.tables import counters
+from chalicelib.errors import BadRequest, Conflict
 from chalicelib.fleet import schema
 from chalicelib.storage.transactions import Transaction, retried
 
@@ -63,7 +63,7 @@ def _resume(tenant: TenantId, deployment: str) -> None:
     tx, now, plan = Transaction(), clock.now(), stored.plan
     accepted = dict(stored.progress.accepted)
     if plan.rollout is not None and plan.rollout.stop is not None:
-        accepted = gates.results(plan.rollout.stop, counters.read(tenant, [plan]).get(plan.id, NONE))
+        accepted = gates.results(plan.rollout.stop, counters.of(tenant, plan))
     after = rollouts.change(tx, tenant, stored, rollout.resumed(stored.progress, accepted, now), now)
     events.resumed(tx, tenant, plan)
     _record(tx, tenant, stored, "Resumed")
@@ -92,9 +92,7 @@ def _open_phase(tenant: TenantId, deployment: str, number: int) -> None:
 
 
 def _require(tenant: TenantId, deployment: str) -> Deployment:
-    stored = deployments.find(tenant, deployment)
-    if stored is None:
-        raise NotFound("Deployment not found")
+    stored = require(tenant, deployment)
     if not stored.is_open:
         raise Conflict("the deployment has ended; create another one, or retry its failed devices")
     if stored.waits:

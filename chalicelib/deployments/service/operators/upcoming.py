@@ -18,7 +18,7 @@ from chalicelib.deployments.service.operators.predicting import Prediction
 from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import Upcoming
-from chalicelib.deployments.tables import deployments, heads
+from chalicelib.deployments.tables import heads
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
@@ -42,7 +42,6 @@ def upcoming(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Upcoming]
     if head is None or not head.is_accepted:
         return []
     found = _in_order(tenant, head)
-    stored = deployments.find_many(tenant, (plan.id for plan, _, _ in found))
     reach = Reach(tenant, scopes)
     provided = predicting.provides(tenant, device_id)
     return [
@@ -57,23 +56,24 @@ def upcoming(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Upcoming]
             outcome=_outcome(tenant, plan, provided),
         )
         for plan, when, opens in found
-        if plan.id in stored and stored[plan.id].is_open and reach.takes(plan)
+        if reach.takes(plan)
     ]
 
 
 def _in_order(tenant: TenantId, head: Head) -> list[tuple[Plan, When, datetime | None]]:
     """The deployments for a device with ``Upcoming.when`` and ``Upcoming.opens``."""
     current = heads.current_of(head)
-    active = plans.get(tenant, current.d) if current is not None else None
-    found: list[tuple[Plan, When, datetime | None]] = [(active, "active", None)] if active is not None else []
-    is_taken, is_held = active is not None, False
     possible = plans.possible_for(tenant, head, control.get(tenant).open, Verdicts(tenant, head))
     waiting = polling.waiting(head.decided, heads.queue_of(head), possible)
     now = clock.now()
-    facts = Prediction(tenant, head, (each.deployment for each in waiting), now)
+    begun = [current.d] if current is not None else []
+    facts = Prediction(tenant, head, [*begun, *(each.deployment for each in waiting)], now)
+    active = facts.stored.get(current.d) if current is not None else None
+    found: list[tuple[Plan, When, datetime | None]] = [] if active is None else [(active.plan, "active", None)]
+    is_taken, is_held = active is not None, False
     for each in waiting:
         stored = facts.stored.get(each.deployment)
-        if stored is None or (active is not None and stored.id == active.id):
+        if stored is None or stored is active:
             continue
         plan, decided = stored.plan, decision.judge(stored.plan, facts, now, is_held=False)
         if decided.outcome in {Outcome.LIMIT_REACHED, Outcome.NOT_A_TARGET}:

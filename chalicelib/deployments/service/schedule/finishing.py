@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.service import closing
 from chalicelib.deployments.tables import counters
 from chalicelib.fleet import control
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def finish(tenant: TenantId, deployment: Deployment, now: datetime) -> bool:
     """End a deployment with a limit if as many devices have a final status; returns whether it was ended."""
     plan = deployment.plan
-    if not plan.parts or plan.most is None or counters.read(tenant, [plan]).get(plan.id, NONE).ended < plan.most:
+    if not plan.parts or plan.most is None or counters.of(tenant, plan).ended < plan.most:
         return False
     tx = Transaction()
     closing.close(tx, tenant, plan, now)

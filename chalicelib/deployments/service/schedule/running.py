@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.deployment import Deployment
-from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.service import approvals, closing, opening, plans, preparing, rollouts, stopping
 from chalicelib.deployments.service.schedule import finishing, timeouts
 from chalicelib.deployments.tables import counters, due_items, progress, rows
@@ -63,7 +62,7 @@ def _advance(tenant: TenantId, deployment: Deployment, now: datetime) -> None:
         return
     after = before
     if not before.state.p and (plan.has_stop or gates.waits_for(plan, before, now) is not None):
-        counts = counters.read(tenant, [plan]).get(plan.id, NONE)
+        counts = counters.of(tenant, plan)
         if stopping.judge(tenant, plan, counts, now):
             return
         after = gates.advanced(plan, before, counts, now)
@@ -73,7 +72,7 @@ def _advance(tenant: TenantId, deployment: Deployment, now: datetime) -> None:
         tx.commit()
         rollouts.changed(tenant, deployment, after, now)
         return
-    opened = opening.number_open(plan, before, now)
+    opened = gates.number_open(plan, before, now)
     progress.record_opened(tx, tenant, deployment, opened, opening.next_check(plan, now, before))
     for number in range(deployment.opened, opened):
         opening.phase_opened(tx, tenant, deployment.id, number)
