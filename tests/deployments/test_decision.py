@@ -57,6 +57,9 @@ class Known:
     def is_full(self, plan: Plan, upto: int | None) -> bool:
         return upto is not None and self.begun.get(plan.id, 0) >= upto
 
+    def has_limit_reached(self, plan: Plan) -> bool:
+        return self.is_full(plan, plan.most)
+
     def state(self, plan: Plan) -> State:
         return self.states.get(plan.id, RUNNING)
 

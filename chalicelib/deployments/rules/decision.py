@@ -50,6 +50,10 @@ _HOLD = {
 }
 
 
+_IN_ROLLOUT = {Outcome.PAUSED, Outcome.WINDOW_CLOSED, Outcome.DELAYED, Outcome.RATE_REACHED}
+"""What may keep a device waiting for a deployment that has as many devices as its limit, without anyone noticing."""
+
+
 class Facts(Protocol):
     """What the decision depends on. Each is asked only when it matters, because the answer may cost a read."""
 
@@ -66,6 +70,9 @@ class Facts(Protocol):
 
     def is_full(self, plan: Plan, upto: int | None) -> bool:
         """Whether ``upto`` devices are known to have begun; never, if it is None."""
+
+    def has_limit_reached(self, plan: Plan) -> bool:
+        """Whether as many devices have begun as the limit of a dynamic deployment; may be some seconds late."""
 
     def state(self, plan: Plan) -> State:
         """How far the rollout of the deployment is."""
@@ -113,7 +120,10 @@ def judge(plan: Plan, facts: Facts, now: datetime, *, is_held: bool) -> Decision
         return Decision(plan, Outcome.NOT_A_TARGET, None)
     state = facts.state(plan)
     phase = open_phase(plan, state, now)
-    return Decision(plan, _outcome(plan, facts, state, phase, now), phase)
+    outcome = _outcome(plan, facts, state, phase, now)
+    if outcome in _IN_ROLLOUT and plan.most is not None and facts.has_limit_reached(plan):
+        return Decision(plan, Outcome.LIMIT_REACHED, None)
+    return Decision(plan, outcome, phase)
 
 
 def _outcome(plan: Plan, facts: Facts, state: State, phase: int | None, now: datetime) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cache import Store
+from chalicelib.cache import Cache, Store
 from chalicelib.deployments.tables import counters
 from chalicelib.deployments.tables.counters import Loan
 from chalicelib.errors import Unavailable
@@ -65,6 +65,24 @@ def is_full(tenant: TenantId, deployment: str, upto: int | None) -> bool:
 
 _minutes: Store[tuple[str, str, int], int] = Store()
 """The last minute in which as many devices have begun as may begin, by tenant, deployment and share of the minute."""
+
+
+_begun: Cache[tuple[str, str], int] = Cache()
+"""How many devices have begun in deployments that keep devices waiting, as it was some seconds ago."""
+
+
+def has_limit_reached(tenant: TenantId, plan: Plan) -> bool:
+    """Whether as many devices have begun as the limit of a dynamic deployment, as a process sees every few seconds."""
+    begun = _begun.get((tenant, plan.id), lambda: counters.read_begun(tenant, [plan]).get(plan.id, 0))
+    if plan.most is None or begun < plan.most:
+        return False
+    note_full(tenant, plan.id, plan.most)
+    return True
+
+
+def note_begun(tenant: TenantId, deployment: str) -> None:
+    """Look again, because a device has begun."""
+    _begun.forget((tenant, deployment))
 
 
 def is_rate_reached(tenant: TenantId, deployment: str, share: int, minute: int) -> bool:

@@ -13,6 +13,8 @@ from chalicelib.deployments.rules.rollout import delay
 from chalicelib.fleet import control
 from tests.deployments.rollouts.test_gates import CANARY, finish, state, steer
 from tests.deployments.rollouts.test_stops import divide
+from tests.deployments.test_dynamic import deploy as deploy_to_filter
+from tests.deployments.test_dynamic import save_filter
 from tests.deployments.test_races import codes, concurrently
 from tests.deployments.world import World, serves, serves_nothing
 from tests.support.probe import counted
@@ -227,6 +229,20 @@ def test_newer_deployments_wait_or_not(world: World, fleet: list[Device], when_p
     steer(world, older, "pause")
     world.deploy("three")
     assert fleet[0].poll().status_code == status
+
+
+def test_nobody_waits_for_a_paused_deployment_that_has_all_its_devices(
+    world: World, fleet: list[Device], warm: None
+) -> None:
+    for device in fleet[:3]:
+        device.inventory({"device_type": "qemux86-64", "place": "here"})
+    chosen = save_filter(world, "inventory", "place", "here")
+    limited = deploy_to_filter(world, chosen, artifact_name="two", max_devices=2)
+    for device in fleet[:2]:
+        serves(device.poll(), limited)
+    assert steer(world, limited, "pause").status_code == 204
+    newer = world.deploy("two", name="newer", devices=[device.id for device in fleet])
+    serves(fleet[2].poll(), newer)
 
 
 def test_a_paused_deployment_is_aborted(world: World, fleet: list[Device]) -> None:

@@ -118,7 +118,9 @@ class _Poll:
         while (choice := self._next(waiting)) is not None:
             plan = choice.plan
             try:
-                return self._assign(choice)
+                assigned = self._assign(choice)
+                capacity.note_begun(self.tenant, plan.id)
+                return assigned
             except Withdrawn:
                 control.forget(self.tenant)
                 self.withdrawn.add(plan.id)
@@ -184,6 +186,9 @@ class _Poll:
 
     def is_full(self, plan: Plan, upto: int | None) -> bool:
         return capacity.is_full(self.tenant, plan.id, upto)
+
+    def has_limit_reached(self, plan: Plan) -> bool:
+        return capacity.has_limit_reached(self.tenant, plan)
 
     def state(self, plan: Plan) -> State:
         found = self.states.get(plan.id)

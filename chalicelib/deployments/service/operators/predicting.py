@@ -66,6 +66,10 @@ class Prediction:
         """See ``Facts``."""
         return upto is not None and self._begun.get(plan.id, 0) >= upto
 
+    def has_limit_reached(self, plan: Plan) -> bool:
+        """See ``Facts``."""
+        return self.is_full(plan, plan.most)
+
     def state(self, plan: Plan) -> State:
         """See ``Facts``."""
         return self.stored[plan.id].progress.state
