@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
+from chalicelib import times
 from chalicelib.artifacts import service
 from chalicelib.storage.keys import TenantId
 from chalicelib.storage.transactions import ConditionFailed, Transaction
@@ -207,7 +208,7 @@ def test_a_description_can_be_changed_until_a_deployment_uses_the_artifact(catal
     assert catalog.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "new", "name": "x"}).status_code == 204
 
     after = catalog.get(f"{ARTIFACTS}/{artifact_id}")
-    assert after["modified"] > before["modified"]
+    assert times.read(after["modified"]) > times.read(before["modified"])
     assert after == before | {"description": "new", "modified": after["modified"]}
     assert catalog.get(f"{V2}/deployments/releases/app")["modified"] == after["modified"]
     assert catalog.api.put(f"{ARTIFACTS}/{artifact_id}", json={"description": "x" * 4097}).status_code == 400

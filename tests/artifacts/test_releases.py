@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import times
 from chalicelib.artifacts import service
 from chalicelib.storage.transactions import ConditionFailed
 from tests.artifacts.catalog import ARTIFACTS, RELEASES, V1, V2, Catalog
@@ -49,7 +50,7 @@ def test_a_release_consists_of_the_artifacts_with_its_name(catalog: Catalog) -> 
     catalog.api.delete(f"{ARTIFACTS}/{second}")
     less = catalog.get(f"{RELEASES}/app%201%2F2")
     assert less["artifacts_count"] == 1
-    assert less["modified"] > release["modified"]
+    assert times.read(less["modified"]) > times.read(release["modified"])
     catalog.api.delete(f"{ARTIFACTS}/{first}")
     assert catalog.api.get(f"{RELEASES}/app%201%2F2").status_code == 404
     assert catalog.get(RELEASES) == []
@@ -197,7 +198,7 @@ def test_notes_may_contain_printable_characters_only(catalog: Catalog) -> None:
 
     after = catalog.get(f"{RELEASES}/app")
     assert after["notes"] == "Größer\n* schneller"
-    assert after["modified"] > before["modified"]
+    assert times.read(after["modified"]) > times.read(before["modified"])
     assert catalog.api.patch(f"{RELEASES}/app", json={}).status_code == 204
     assert catalog.get(f"{RELEASES}/app")["notes"] == "Größer\n* schneller"
     assert catalog.api.patch(f"{RELEASES}/app", json={"notes": ""}).status_code == 204

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 import chalicelib
-from chalicelib import limits, settings
+from chalicelib import limits, settings, times
 from chalicelib.features import Feature
 from chalicelib.http import cookies
 from chalicelib.rights import EVERYTHING, Permission
@@ -116,7 +116,7 @@ def test_one_call_has_everything_for_the_first_page(browser, tenant: Tenant, ser
     everywhere = [{"groups": None, "release_tags": None}]
     assert found["rights"]["permissions"] == {str(each): everywhere for each in Permission}
     assert found["session"]["recent"] is True
-    assert found["session"]["expires"] > me["login_ts"]
+    assert times.read(found["session"]["expires"]) > times.read(me["login_ts"])
     assert found["server"] == {"name": "Lamplighter", "version": chalicelib.__version__, "url": server.url}
     assert found["limits"]["per_page"] == limits.PER_PAGE_MAX
     assert (found["signup"], found["mail"]) == (False, False)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chalicelib import clock, limits
+from chalicelib import clock, limits, times
 from chalicelib.deployments.rules import failures
 from chalicelib.deployments.rules.row import Row
 from chalicelib.deployments.rules.statuses import Status
@@ -83,7 +83,7 @@ def test_failures_are_counted_by_their_reason(world: World, fleet: list[Device])
         "artifacts": [rows[first.id]["image"]["id"]],
     }
     assert (told["failed"], told["failed_read"], told["updated"]) == (4, 4, 1)
-    assert told["failed_at"] == sorted(rows[device.id]["finished"] for device in fleet[:4])
+    assert told["failed_at"] == sorted((rows[device.id]["finished"] for device in fleet[:4]), key=times.read)
     assert told["updated_at"] == [rows[fleet[4].id]["finished"]]
     assert rows[fleet[0].id]["reason"] == network
     assert "reason" not in rows[fleet[4].id]

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from chalicelib import clock, limits
+from chalicelib import clock, limits, times
 from tests.devauth.fleet import accept, decide
 from tests.inventory.views import path, values
 from tests.simulator.device import Device
@@ -152,7 +152,7 @@ def test_the_first_report_of_a_day_updates_the_time(api, device):
     assert api.get(path(device.id)).json()["updated_ts"] == before
     with time_machine.travel(clock.now() + timedelta(days=1), tick=False):
         device.inventory({"a": 1})
-    assert api.get(path(device.id)).json()["updated_ts"] > before
+    assert times.read(api.get(path(device.id)).json()["updated_ts"]) > times.read(before)
 
 
 def test_deleted_attributes_are_written_again_by_the_same_report(api, device):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import time_machine
 
-from chalicelib import clock
+from chalicelib import clock, times
 from tests.useradm.browser import BASE
 from tests.useradm.conftest import LOGIN, ME, bearer
 
@@ -40,8 +40,8 @@ def test_a_session_is_listed_until_it_is_ended(http: httpx2.Client, person: Pers
         second = login()
         here, there = listed(http, second)
         assert (here["current"], there["current"]) == (True, False)
-        assert here["created_ts"] > there["created_ts"]
-        assert here["expiration_date"] > here["created_ts"]
+        assert times.read(here["created_ts"]) > times.read(there["created_ts"])
+        assert times.read(here["expiration_date"]) > times.read(here["created_ts"])
         assert [each["current"] for each in listed(http, first)] == [False, True]
 
         for _ in range(2):  # repeating it changes nothing

@@ -29,6 +29,14 @@ export function toDate(value: Moment): Date {
   return value instanceof Date ? value : new Date(value);
 }
 
+/**
+ * Sort by a time, the newest first. Times are not compared as texts: the server leaves out zeros at their end, and
+ * `00.4Z` follows `00.435Z` as a text.
+ */
+export function newestFirst<T>(rows: readonly T[], timeOf: (row: T) => Moment): T[] {
+  return [...rows].sort((a, b) => toDate(timeOf(b)).getTime() - toDate(timeOf(a)).getTime());
+}
+
 export const format = {
   number: (value: number): string => numbers.format(value),
   /** 12,345 as 12.3K, for small places. */

@@ -1,6 +1,7 @@
 /** A device's keys, each with the decision about it. */
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
+import { newestFirst } from "../app/format";
 import { textOf, toast } from "../app/toasts";
 import { STATUSES } from "../devices/types";
 import { Button, CodeBlock, ConfirmDialog, Details, EmptyState, Row, Stack, Status, Time } from "../parts";
@@ -10,7 +11,7 @@ const DONE = { accepted: "The key is accepted.", rejected: "The key is rejected.
 
 export function AuthSets({ device, editable, onChanged }: { device: AuthDevice; editable: boolean; onChanged: () => Promise<void> }) {
   const [dismissing, setDismissing] = useState<AuthSet | undefined>();
-  const sets = [...(device.auth_sets ?? [])].sort((a, b) => b.ts.localeCompare(a.ts));
+  const sets = newestFirst(device.auth_sets ?? [], (set) => set.ts);
   const decide = async (set: AuthSet, status: "accepted" | "rejected"): Promise<void> => {
     try {
       await api.put(`${paths.authSet(device.id, set.id)}/status`, { status });

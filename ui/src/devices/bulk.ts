@@ -1,5 +1,6 @@
 /** One action on many devices: a few calls at a time, with what became of each device. */
 import { ApiError, api, call } from "../api/client";
+import { newestFirst } from "../app/format";
 import { textOf } from "../app/toasts";
 import type { Selection } from "../parts";
 import type { SearchBody } from "./conditions";
@@ -68,7 +69,7 @@ interface AuthDevice {
 
 /** The auth set that a decision is about: the newest one that waits for it, else the newest. */
 export function decided(device: AuthDevice, status: string): string | undefined {
-  const sets = [...(device.auth_sets ?? [])].sort((a, b) => b.ts.localeCompare(a.ts));
+  const sets = newestFirst(device.auth_sets ?? [], (set) => set.ts);
   return (sets.find((set) => set.status === (status === "rejected" ? "accepted" : "pending")) ?? sets.find((set) => set.status === "pending") ?? sets[0])?.id;
 }
 

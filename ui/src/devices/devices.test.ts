@@ -52,6 +52,14 @@ test("a decision is about the auth set that waits for it", () => {
   assert.equal(decided({ id: "d", auth_sets: null }, "accepted"), undefined);
 });
 
+test("of two auth sets that wait since the same second, the decision is about the newer one", () => {
+  const sets = [
+    { id: "older", status: "pending", ts: "2026-01-01T00:00:00.4Z" },
+    { id: "newer", status: "pending", ts: "2026-01-01T00:00:00.435Z" },
+  ];
+  assert.equal(decided({ id: "d", auth_sets: sets }, "accepted"), "newer");
+});
+
 test("a device is called by its tag, then its serial number, then its id", () => {
   const identity: Attribute = { scope: "identity", name: "mac", value: "00:11" };
   assert.equal(nameOf({ id: "i", updated_ts: "", attributes: [identity, { scope: "tags", name: "name", value: "Lamp" }] }), "Lamp");

@@ -1,6 +1,7 @@
 /** From commands to paste, over a pending device that is accepted, to its first update. */
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
+import { newestFirst } from "../app/format";
 import { refresh, useApi } from "../app/resource";
 import { pathTo, setQuery, useQuery } from "../app/router";
 import { can, session } from "../app/session";
@@ -58,7 +59,7 @@ function Waiting() {
         {(devices) =>
           devices.length ? (
             <Stack gap={3}>
-              {[...devices].sort((a, b) => b.created_ts.localeCompare(a.created_ts)).map((device) => (
+              {newestFirst(devices, (device) => device.created_ts).map((device) => (
                 <Pending key={device.id} device={device} />
               ))}
             </Stack>
