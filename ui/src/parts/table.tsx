@@ -11,7 +11,7 @@ import { Button, classes, IconButton } from "./basic";
 import { ErrorState } from "./feedback";
 import { Checkbox } from "./fields";
 import { Icon } from "./icons";
-import { Menu } from "./overlay";
+import { Menu, type MenuProps } from "./overlay";
 
 export interface Column<R> {
   id: string;
@@ -31,6 +31,16 @@ export interface Column<R> {
   /** Left out where there is little room (phones). */
   wide?: boolean;
 }
+
+/** The last column, without a heading: what can be done with a row. `min` as in {@link Column}. */
+export const lastColumn = <R,>(cell: (row: R) => ComponentChildren, more: Partial<Column<R>> = {}): Column<R> => ({ id: "do", title: "", min: 3, grow: 0, end: true, cell, ...more });
+
+/** The last column, with a menu for each row for which there is something to do. `name`: of a row, for the menu's name. */
+export const actionsColumn = <R,>(name: (row: R) => string, items: (row: R) => MenuProps["items"] | false): Column<R> =>
+  lastColumn((row) => {
+    const some = items(row);
+    return some && <Menu label={`Actions for ${name(row)}`} icon="more" iconOnly items={some} />;
+  });
 
 export interface Sort {
   column: string;

@@ -4,8 +4,8 @@ import { api } from "../api/client";
 import { useApi } from "../app/resource";
 import { useQuery } from "../app/router";
 import { can } from "../app/session";
-import { attempt, toast } from "../app/toasts";
-import { Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Stack, Status } from "../parts";
+import { attempt } from "../app/toasts";
+import { actionsColumn, Button, type Column, DataTable, DeleteDialog, EmptyState, Name, Stack, Status } from "../parts";
 import { AcceptanceDialog } from "./AcceptanceDialog";
 import { Identities } from "./Identities";
 import { SettingsPage } from "./SettingsPage";
@@ -31,26 +31,15 @@ export default function Acceptance() {
     { id: "accepts", title: "Accepts", grow: 4, wide: true, cell: (each) => <Name>{accepts(each)}</Name> },
     { id: "today", title: "Today", min: 6, grow: 1, end: true, cell: today },
     { id: "enabled", title: "State", min: 5, grow: 1, cell: (each) => <Status is={each.enabled ? "ok" : "neutral"}>{each.enabled ? "On" : "Off"}</Status> },
-    {
-      id: "do",
-      title: "",
-      min: 3,
-      grow: 0,
-      end: true,
-      cell: (each) =>
-        manages && (
-          <Menu
-            label={`Actions for ${each.name}`}
-            icon="more"
-            iconOnly
-            items={[
-              { label: "Change", icon: "edit", onSelect: () => edit(each.id) },
-              { label: each.enabled ? "Turn off" : "Turn on", icon: "power", onSelect: () => void turn(each) },
-              { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
-            ]}
-          />
-        ),
-    },
+    actionsColumn(
+      (each) => each.name,
+      (each) =>
+        manages && [
+          { label: "Change", icon: "edit", onSelect: () => edit(each.id) },
+          { label: each.enabled ? "Turn off" : "Turn on", icon: "power", onSelect: () => void turn(each) },
+          { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
+        ],
+    ),
   ];
   return (
     <SettingsPage
@@ -84,19 +73,16 @@ export default function Acceptance() {
         <Identities manages={manages} onUploaded={rules.reload} />
       </Stack>
       {manages && (open === "new" || edited) && <AcceptanceDialog key={open} rule={edited} onClose={() => edit("")} onDone={rules.reload} />}
-      <ConfirmDialog
-        open={deleting !== undefined}
-        title={`Delete the rule ${deleting?.name ?? ""}?`}
-        action="Delete 1 rule"
-        onConfirm={async () => {
-          await api.del(`${RULES}/${encodeURIComponent(deleting?.id ?? "")}`);
-          toast.ok("The rule is deleted.");
-          await rules.reload();
-        }}
+      <DeleteDialog
+        of={deleting}
+        what="rule"
+        name={(each) => `the rule ${each.name}`}
+        remove={(each) => api.del(`${RULES}/${encodeURIComponent(each.id)}`)}
+        onDone={rules.reload}
         onClose={() => setDeleting(undefined)}
       >
-        <p>Devices that it accepted stay accepted.</p>
-      </ConfirmDialog>
+        Devices that it accepted stay accepted.
+      </DeleteDialog>
     </SettingsPage>
   );
 }

@@ -4,7 +4,7 @@ import { useApi } from "../app/resource";
 import { setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { attempt } from "../app/toasts";
-import { Button, Card, CodeBlock, type Column, DataTable, Drawer, EmptyState, KeyValues, Name, Row, Section, Select, Stack, Status, Time, Toolbar } from "../parts";
+import { Button, Card, CodeBlock, type Column, DataTable, Drawer, EmptyState, KeyValues, lastColumn, Name, Row, Section, Select, Stack, Status, Time, Toolbar } from "../parts";
 import { EVENTS, outcome, queuedFor, refusedBy, urlOf, type Webhook, type WebhookEvent } from "./delivery";
 
 const PER_PAGE = 20;
@@ -36,25 +36,17 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
         return <Status is={is}>{text}</Status>;
       },
     },
-    {
-      id: "do",
-      title: "",
-      min: 9,
-      grow: 0,
-      end: true,
-      wide: true,
-      cell: (event) => {
-        const to = refusedBy(event, webhooks).filter((id) => !webhook || id === webhook);
-        return (
-          manages &&
-          to.length > 0 && (
-            <Button small icon="send" aria-label={`Send again: ${event.type}`} onClick={() => sendAgain(event, to)}>
-              Send again
-            </Button>
-          )
-        );
-      },
-    },
+    lastColumn((event) => {
+      const to = refusedBy(event, webhooks).filter((id) => !webhook || id === webhook);
+      return (
+        manages &&
+        to.length > 0 && (
+          <Button small icon="send" aria-label={`Send again: ${event.type}`} onClick={() => sendAgain(event, to)}>
+            Send again
+          </Button>
+        )
+      );
+    }, { min: 9, wide: true }),
   ];
   const at = Number(page) || 1;
   const shown = events.data?.find((event) => event.id === open);

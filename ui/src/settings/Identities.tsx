@@ -5,7 +5,7 @@ import { format } from "../app/format";
 import { useApi } from "../app/resource";
 import { pathTo, setQuery, useQuery } from "../app/router";
 import { attempt, textOf, toast } from "../app/toasts";
-import { Banner, Button, Card, type Column, ConfirmDialog, DataTable, EmptyState, FileDrop, IconButton, Link, Name, Row, Stack, Time } from "../parts";
+import { Banner, Button, Card, type Column, ConfirmDialog, DataTable, EmptyState, FileDrop, IconButton, lastColumn, Link, Name, Row, Stack, Time } from "../parts";
 import { type Expected, IDENTITIES, identityText, type Registered } from "./rules";
 
 const PER_PAGE = 20;
@@ -50,14 +50,7 @@ export function Identities({ manages, onUploaded }: { manages: boolean; onUpload
     { id: "key", title: "Key", wide: true, min: 7, cell: (each) => (each.pubkey ? "Given" : "The first one") },
     { id: "device", title: "Device", min: 7, cell: (each) => (each.device ? <Link to={pathTo("devices", each.device.id)}>{each.device.status}</Link> : <span class="muted">not seen yet</span>) },
     { id: "created", title: "Uploaded", wide: true, min: 7, cell: (each) => <Time at={each.created_ts} /> },
-    {
-      id: "do",
-      title: "",
-      min: 4,
-      grow: 0,
-      end: true,
-      cell: (each) => manages && <IconButton icon="delete" small label={`Delete ${identityText(each.identity_data)}`} onClick={() => void remove(each)} />,
-    },
+    lastColumn((each) => manages && <IconButton icon="delete" small label={`Delete ${identityText(each.identity_data)}`} onClick={() => void remove(each)} />),
   ];
   return (
     <Card

@@ -5,8 +5,7 @@ import { format } from "../app/format";
 import type { Live } from "../app/resource";
 import { setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
-import { toast } from "../app/toasts";
-import { Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Section } from "../parts";
+import { actionsColumn, Button, type Column, DataTable, DeleteDialog, EmptyState, Name, Section } from "../parts";
 import type { PermissionSet, Role } from "./reach";
 import { SetDialog } from "./SetDialog";
 import { contents, isOwn, SETS } from "./sets";
@@ -24,25 +23,14 @@ export function OwnSets({ sets, roles }: { sets: Live<PermissionSet[]>; roles: r
     { id: "for", title: "What for", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
     { id: "calls", title: "Its users may call", grow: 3, cell: (each) => <Name mono>{contents(each).join(", ")}</Name> },
     { id: "roles", title: "In roles", wide: true, min: 6, cell: (each) => format.number(users(each).length) },
-    {
-      id: "do",
-      title: "",
-      min: 3,
-      grow: 0,
-      end: true,
-      cell: (each) =>
-        manages && (
-          <Menu
-            label={`Actions for ${each.name}`}
-            icon="more"
-            iconOnly
-            items={[
-              { label: "Edit", icon: "edit", onSelect: () => setQuery({ set: each.name }) },
-              { label: "Delete", icon: "delete", danger: true, disabled: users(each).length > 0, onSelect: () => setDeleting(each) },
-            ]}
-          />
-        ),
-    },
+    actionsColumn(
+      (each) => each.name,
+      (each) =>
+        manages && [
+          { label: "Edit", icon: "edit", onSelect: () => setQuery({ set: each.name }) },
+          { label: "Delete", icon: "delete", danger: true, disabled: users(each).length > 0, onSelect: () => setDeleting(each) },
+        ],
+    ),
   ];
   return (
     <Section
@@ -68,19 +56,16 @@ export function OwnSets({ sets, roles }: { sets: Live<PermissionSet[]>; roles: r
         empty={<EmptyState small title="None of your own">The built-in sets are usually enough. They are listed when you create a role.</EmptyState>}
       />
       {manages && (adding || set) && <SetDialog key={edited} set={set} onClose={() => setQuery({ set: "", newset: "" })} onDone={sets.reload} />}
-      <ConfirmDialog
-        open={deleting !== undefined}
-        title={`Delete ${deleting?.name ?? ""}?`}
-        action="Delete 1 permission set"
-        onConfirm={async () => {
-          await api.del(`${SETS}/${encodeURIComponent(deleting?.name ?? "")}`);
-          toast.ok("The permission set is deleted.");
-          await sets.reload();
-        }}
+      <DeleteDialog
+        of={deleting}
+        what="permission set"
+        name={(each) => each.name}
+        remove={(each) => api.del(`${SETS}/${encodeURIComponent(each.name)}`)}
+        onDone={sets.reload}
         onClose={() => setDeleting(undefined)}
       >
-        <p>This can't be undone. A set that a role contains can't be deleted.</p>
-      </ConfirmDialog>
+        This can't be undone. A set that a role contains can't be deleted.
+      </DeleteDialog>
     </Section>
   );
 }

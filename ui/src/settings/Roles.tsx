@@ -4,8 +4,7 @@ import { api } from "../api/client";
 import { useApi } from "../app/resource";
 import { setQuery, useQuery } from "../app/router";
 import { can } from "../app/session";
-import { toast } from "../app/toasts";
-import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Stack } from "../parts";
+import { actionsColumn, Badge, Button, type Column, DataTable, DeleteDialog, EmptyState, Name, Stack } from "../parts";
 import { inShort, isBuiltIn, type Role } from "./reach";
 import { SETS } from "./sets";
 import { OwnSets } from "./OwnSets";
@@ -27,33 +26,21 @@ export default function Roles() {
       id: "name",
       title: "Role",
       always: true,
-      min: 16,
+      min: 19,
       grow: 2,
       cell: (each) => <Name>{each.name}</Name>,
     },
     { id: "made", title: "Kind", min: 7, grow: 0, wide: true, cell: (each) => <Badge>{isBuiltIn(each) ? "Built in" : "Own"}</Badge> },
     { id: "for", title: "What for", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
     { id: "reach", title: "May", grow: 3, wide: true, cell: (each) => <Name>{inShort(each)}</Name> },
-    {
-      id: "do",
-      title: "",
-      min: 3,
-      grow: 0,
-      end: true,
-      cell: (each) =>
-        manages &&
-        !isBuiltIn(each) && (
-          <Menu
-            label={`Actions for ${each.name}`}
-            icon="more"
-            iconOnly
-            items={[
-              { label: "Edit", icon: "edit", onSelect: () => setQuery({ role: each.name }) },
-              { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
-            ]}
-          />
-        ),
-    },
+    actionsColumn(
+      (each) => each.name,
+      (each) =>
+        manages && !isBuiltIn(each) && [
+          { label: "Edit", icon: "edit", onSelect: () => setQuery({ role: each.name }) },
+          { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
+        ],
+    ),
   ];
   const close = (): void => setQuery({ role: "", new: "" });
   return (
@@ -83,19 +70,16 @@ export default function Roles() {
         <OwnSets sets={sets} roles={roles.data ?? []} />
       </Stack>
       {manages && sets.data && (adding || role) && <RoleDrawer key={edited} role={role} sets={sets.data} onClose={close} onDone={roles.reload} />}
-      <ConfirmDialog
-        open={deleting !== undefined}
-        title={`Delete ${deleting?.name ?? ""}?`}
-        action="Delete 1 role"
-        onConfirm={async () => {
-          await api.del(`${ROLES}/${encodeURIComponent(deleting?.name ?? "")}`);
-          toast.ok("The role is deleted.");
-          await roles.reload();
-        }}
+      <DeleteDialog
+        of={deleting}
+        what="role"
+        name={(each) => each.name}
+        remove={(each) => api.del(`${ROLES}/${encodeURIComponent(each.name)}`)}
+        onDone={roles.reload}
         onClose={() => setDeleting(undefined)}
       >
-        <p>This can't be undone. A role that a user has can't be deleted.</p>
-      </ConfirmDialog>
+        This can't be undone. A role that a user has can't be deleted.
+      </DeleteDialog>
     </SettingsPage>
   );
 }

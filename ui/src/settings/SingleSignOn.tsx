@@ -6,7 +6,7 @@ import { useApi } from "../app/resource";
 import { useQuery } from "../app/router";
 import { session } from "../app/session";
 import { attempt, toast } from "../app/toasts";
-import { Banner, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name } from "../parts";
+import { actionsColumn, Banner, Button, type Column, ConfirmDialog, DataTable, EmptyState, Name } from "../parts";
 import { useProof } from "./proof";
 import { ProviderDrawer, PROVIDERS } from "./ProviderDrawer";
 import { SettingsPage } from "./SettingsPage";
@@ -22,24 +22,13 @@ export default function SingleSignOn() {
   const columns: Column<Entry>[] = [
     { id: "issuer", title: "Provider", always: true, grow: 2, min: 12, cell: (entry) => <Name>{entry.issuer}</Name> },
     { id: "id", title: "ID", wide: true, grow: 2, cell: (entry) => <Name mono>{entry.id}</Name> },
-    {
-      id: "do",
-      title: "",
-      min: 3,
-      grow: 0,
-      end: true,
-      cell: (entry) => (
-        <Menu
-          label={`Actions for ${entry.issuer}`}
-          icon="more"
-          iconOnly
-          items={[
-            { label: may ? "Addresses and settings" : "Show", icon: "edit", onSelect: () => show(entry.id) },
-            may && { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(entry) },
-          ]}
-        />
-      ),
-    },
+    actionsColumn(
+      (entry) => entry.issuer,
+      (entry) => [
+        { label: may ? "Addresses and settings" : "Show", icon: "edit", onSelect: () => show(entry.id) },
+        may && { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(entry) },
+      ],
+    ),
   ];
   return (
     <SettingsPage

@@ -7,7 +7,7 @@ import { useApi } from "../app/resource";
 import { setQuery, useQuery } from "../app/router";
 import { can, changeTenant, session } from "../app/session";
 import { attempt, toast } from "../app/toasts";
-import { Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Status, Time } from "../parts";
+import { actionsColumn, Button, type Column, ConfirmDialog, DataTable, EmptyState, Name, Status, Time } from "../parts";
 import { useProof } from "./proof";
 import { SettingsPage } from "./SettingsPage";
 import { TenantDialog, TENANTS } from "./TenantDialog";
@@ -42,27 +42,17 @@ export default function Tenants() {
     { id: "devices", title: "Devices", cell: (child) => `${format.number(child.device_count ?? 0)} of ${(child.device_limit ?? -1) < 0 ? "any number" : format.number(child.device_limit ?? 0)}` },
     { id: "plan", title: "Plan", wide: true, cell: (child) => child.plan ?? "–" },
     { id: "created", title: "Created", wide: true, cell: (child) => <Time at={child.created_at} /> },
-    {
-      id: "do",
-      title: "",
-      min: 3,
-      grow: 0,
-      end: true,
-      cell: (child) => !child.removing && (
-        <Menu
-          label={`Actions for ${child.name}`}
-          icon="more"
-          iconOnly
-          items={[
-            { label: "Work in it", icon: "organization", disabled: child.status !== "active" || !(manages || mine.includes(child.id)), onSelect: () => (mine.includes(child.id) ? void attempt(() => changeTenant(child.id)) : ask({ child, to: "enter" })) },
-            manages && { label: "Change name or limit", icon: "edit", onSelect: () => show(child.id) },
-            manages && child.status === "active" && { label: "Suspend", icon: "pause", onSelect: () => ask({ child, to: "suspend" }) },
-            manages && child.status === "suspended" && { label: "Activate", icon: "play", onSelect: () => setStatus(child, "active", `${child.name} is active again.`) },
-            manages && child.status === "suspended" && { label: "Remove", icon: "delete", danger: true, onSelect: () => ask({ child, to: "remove" }) },
-          ]}
-        />
-      ),
-    },
+    actionsColumn(
+      (child) => child.name,
+      (child) =>
+        !child.removing && [
+          { label: "Work in it", icon: "organization", disabled: child.status !== "active" || !(manages || mine.includes(child.id)), onSelect: () => (mine.includes(child.id) ? void attempt(() => changeTenant(child.id)) : ask({ child, to: "enter" })) },
+          manages && { label: "Change name or limit", icon: "edit", onSelect: () => show(child.id) },
+          manages && child.status === "active" && { label: "Suspend", icon: "pause", onSelect: () => ask({ child, to: "suspend" }) },
+          manages && child.status === "suspended" && { label: "Activate", icon: "play", onSelect: () => setStatus(child, "active", `${child.name} is active again.`) },
+          manages && child.status === "suspended" && { label: "Remove", icon: "delete", danger: true, onSelect: () => ask({ child, to: "remove" }) },
+        ],
+    ),
   ];
   const edited = tenants.data?.find((child) => child.id === open);
   const close = (): void => ask(undefined);

@@ -4,8 +4,8 @@ import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import { useApi } from "../app/resource";
 import { can } from "../app/session";
-import { textOf, toast } from "../app/toasts";
-import { Banner, Button, CodeBlock, type Column, ConfirmDialog, DataTable, Dialog, EmptyState, Form, IconButton, Input, Name, Select, Time } from "../parts";
+import { textOf } from "../app/toasts";
+import { Banner, Button, CodeBlock, type Column, DataTable, DeleteDialog, Dialog, EmptyState, Form, IconButton, Input, lastColumn, Name, Select, Time } from "../parts";
 import { useProof } from "./proof";
 import { SettingsPage } from "./SettingsPage";
 
@@ -30,7 +30,7 @@ export default function Tokens() {
     { id: "created", title: "Created", cell: (token) => <Time at={token.created_ts} />, wide: true },
     { id: "used", title: "Last used", cell: (token) => (token.last_used ? <Time at={token.last_used} /> : <span class="muted">never</span>) },
     { id: "ends", title: "Ends", cell: (token) => (token.expiration_date ? <Time at={token.expiration_date} absolute /> : "never") },
-    { id: "do", title: "", min: 3, grow: 0, end: true, cell: (token) => <IconButton icon="delete" label={`Revoke ${token.name}`} small onClick={() => setRevoking(token)} /> },
+    lastColumn((token) => <IconButton icon="delete" label={`Revoke ${token.name}`} small onClick={() => setRevoking(token)} />),
   ];
   return (
     <SettingsPage
@@ -61,19 +61,17 @@ export default function Tokens() {
         }
       />
       {making && <NewToken onClose={() => setMaking(false)} onDone={tokens.reload} />}
-      <ConfirmDialog
-        open={revoking !== undefined}
-        title={`Revoke ${revoking?.name ?? ""}?`}
-        action="Revoke 1 token"
-        onConfirm={async () => {
-          await api.del(`${TOKENS}/${encodeURIComponent(revoking?.id ?? "")}`);
-          toast.ok("The token is revoked.");
-          await tokens.reload();
-        }}
+      <DeleteDialog
+        of={revoking}
+        what="token"
+        name={(token) => token.name}
+        verb="Revoke"
+        remove={(token) => api.del(`${TOKENS}/${encodeURIComponent(token.id)}`)}
+        onDone={tokens.reload}
         onClose={() => setRevoking(undefined)}
       >
-        <p>Programs that use it are refused from their next call on.</p>
-      </ConfirmDialog>
+        Programs that use it are refused from their next call on.
+      </DeleteDialog>
     </SettingsPage>
   );
 }

@@ -6,7 +6,7 @@ import { type Live, useApi } from "../app/resource";
 import { useLeaveGuard, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { textOf, toast } from "../app/toasts";
-import { Banner, Button, Card, type Column, ConfirmDialog, DataTable, EditDialog, EmptyState, Form, FormActions, IconButton, Input, Loaded, Name, RadioGroup, Stack, TextArea, Time } from "../parts";
+import { Banner, Button, Card, type Column, DataTable, DeleteDialog, EditDialog, EmptyState, Form, FormActions, IconButton, Input, lastColumn, Loaded, Name, RadioGroup, Stack, TextArea, Time } from "../parts";
 import { useProof } from "./proof";
 import { SettingsPage } from "./SettingsPage";
 
@@ -101,9 +101,7 @@ function Keys({ keys }: { keys: Live<Key[]> }) {
     { id: "algorithm", title: "Algorithm", min: 8, grow: 0, cell: (key) => key.algorithm },
     { id: "fingerprint", title: "Fingerprint (SHA-256)", wide: true, grow: 3, cell: (key) => <Name mono>{key.fingerprint}</Name> },
     { id: "created", title: "Added", wide: true, min: 8, grow: 0, cell: (key) => <Time at={key.created} /> },
-    ...(can("settings:manage")
-      ? [{ id: "do", title: "", min: 4, grow: 0, end: true, cell: (key: Key) => <IconButton icon="delete" label={`Delete ${key.name}`} small onClick={() => setDeleting(key)} /> }]
-      : []),
+    lastColumn((key) => can("settings:manage") && <IconButton icon="delete" label={`Delete ${key.name}`} small onClick={() => setDeleting(key)} />),
   ];
   return (
     <Card flush title="Trusted keys" lead="Public keys that verify the signatures of artifacts.">
@@ -122,19 +120,16 @@ function Keys({ keys }: { keys: Live<Key[]> }) {
           </EmptyState>
         }
       />
-      <ConfirmDialog
-        open={deleting !== undefined}
-        title={`Delete ${deleting?.name ?? ""}?`}
-        action="Delete 1 key"
-        onConfirm={async () => {
-          await api.del(`${KEYS}/${encodeURIComponent(deleting?.id ?? "")}`);
-          toast.ok("The key is deleted.");
-          await keys.reload();
-        }}
+      <DeleteDialog
+        of={deleting}
+        what="key"
+        name={(key) => key.name}
+        remove={(key) => api.del(`${KEYS}/${encodeURIComponent(key.id)}`)}
+        onDone={keys.reload}
         onClose={() => setDeleting(undefined)}
       >
-        <p>New uploads that it has signed are no longer trusted. Artifacts that are stored already stay as they are.</p>
-      </ConfirmDialog>
+        New uploads that it has signed are no longer trusted. Artifacts that are stored already stay as they are.
+      </DeleteDialog>
     </Card>
   );
 }

@@ -5,8 +5,8 @@ import type { User } from "../api/types";
 import { useApi } from "../app/resource";
 import { useQuery } from "../app/router";
 import { can, has, session } from "../app/session";
-import { attempt, toast } from "../app/toasts";
-import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Input, Menu, Name, Status, Time, Toolbar } from "../parts";
+import { attempt } from "../app/toasts";
+import { actionsColumn, Badge, Button, type Column, DataTable, DeleteDialog, EmptyState, Input, Name, Status, Time, Toolbar } from "../parts";
 import { SettingsPage } from "./SettingsPage";
 import { USERS, UserDialog } from "./UserDialog";
 
@@ -38,26 +38,15 @@ export default function Users() {
     { id: "roles", title: "Roles", grow: 2, wide: true, cell: (user) => (user.roles?.length ? user.roles.map((role) => <Badge key={role}>{role}</Badge>) : "Administrator") },
     { id: "factor", title: "Second factor", wide: true, cell: (user) => (user.tfa_status === "enabled" ? <Status is="ok">On</Status> : <Status is="neutral">Off</Status>) },
     { id: "login", title: "Last sign-in", cell: (user) => (user.login_ts ? <Time at={user.login_ts} /> : user.invited ? <Status is="neutral">Invited</Status> : <span class="muted">never</span>) },
-    {
-      id: "do",
-      title: "",
-      min: 3,
-      grow: 0,
-      end: true,
-      cell: (user) =>
-        manages && (
-          <Menu
-            label={`Actions for ${user.email}`}
-            icon="more"
-            iconOnly
-            items={[
-              user.invited && mails && { label: "Send the invitation again", icon: "refresh", onSelect: () => void attempt(() => api.post(`${USERS}/${encodeURIComponent(user.id)}/invitation`), "The invitation is on its way again.", "The invitation was not sent") },
-              { label: "Edit roles", icon: "edit", onSelect: () => show(user.id) },
-              { label: "Delete", icon: "delete", danger: true, disabled: user.id === session.value?.user.id, onSelect: () => setDeleting(user) },
-            ]}
-          />
-        ),
-    },
+    actionsColumn(
+      (user) => user.email,
+      (user) =>
+        manages && [
+          user.invited && mails && { label: "Send the invitation again", icon: "refresh", onSelect: () => void attempt(() => api.post(`${USERS}/${encodeURIComponent(user.id)}/invitation`), "The invitation is on its way again.", "The invitation was not sent") },
+          { label: "Edit roles", icon: "edit", onSelect: () => show(user.id) },
+          { label: "Delete", icon: "delete", danger: true, disabled: user.id === session.value?.user.id, onSelect: () => setDeleting(user) },
+        ],
+    ),
   ];
   return (
     <SettingsPage
@@ -78,19 +67,16 @@ export default function Users() {
       )}
       <DataTable name="users" label="Users" columns={columns} rows={shown} rowKey={(user) => user.id} error={users.error} onRetry={users.reload} empty={<EmptyState icon="users" title="No user fits">Try another part of the address.</EmptyState>} />
       {manages && (open === "new" || edited) && <UserDialog key={open} user={edited} roles={roles.data ?? []} onClose={() => show("")} onDone={users.reload} />}
-      <ConfirmDialog
-        open={deleting !== undefined}
-        title={`Delete ${deleting?.email ?? ""}?`}
-        action="Delete 1 user"
-        onConfirm={async () => {
-          await api.del(`${USERS}/${encodeURIComponent(deleting?.id ?? "")}`);
-          toast.ok("The user is deleted.");
-          await users.reload();
-        }}
+      <DeleteDialog
+        of={deleting}
+        what="user"
+        name={(user) => user.email}
+        remove={(user) => api.del(`${USERS}/${encodeURIComponent(user.id)}`)}
+        onDone={users.reload}
         onClose={() => setDeleting(undefined)}
       >
-        <p>All sessions and access tokens of this user end at once. This can't be undone.</p>
-      </ConfirmDialog>
+        All sessions and access tokens of this user end at once. This can't be undone.
+      </DeleteDialog>
     </SettingsPage>
   );
 }

@@ -4,8 +4,7 @@ import { api } from "../api/client";
 import { useApi } from "../app/resource";
 import { useQuery } from "../app/router";
 import { can } from "../app/session";
-import { toast } from "../app/toasts";
-import { Badge, Button, type Column, ConfirmDialog, DataTable, EmptyState, Menu, Name, Stack } from "../parts";
+import { actionsColumn, Badge, Button, type Column, DataTable, DeleteDialog, EmptyState, Name, Stack } from "../parts";
 import { Deliveries } from "./Deliveries";
 import { SettingsPage } from "./SettingsPage";
 import { WebhookDialog } from "./WebhookDialog";
@@ -23,25 +22,11 @@ export default function Webhooks() {
     { id: "description", title: "Description", grow: 2, wide: true, cell: (each) => <Name>{each.description || "–"}</Name> },
     { id: "scopes", title: "Is told of", grow: 2, cell: (each) => scopesOf(each).map((scope) => <Badge key={scope}>{scope}</Badge>) },
     { id: "signed", title: "Signed", wide: true, cell: (each) => (each.credentials.http?.secret ? "Yes" : "No") },
-    {
-      id: "do",
-      title: "",
-      min: 3,
-      grow: 0,
-      end: true,
-      cell: (each) => (
-        <Menu
-          label={`Actions for ${urlOf(each)}`}
-          icon="more"
-          iconOnly
-          items={[
-            { label: "Show its deliveries", icon: "activity", onSelect: () => show(each.id) },
-            manages && { label: "Change URL or secret", icon: "edit", onSelect: () => edit(each.id) },
-            manages && { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
-          ]}
-        />
-      ),
-    },
+    actionsColumn(urlOf, (each) => [
+      { label: "Show its deliveries", icon: "activity", onSelect: () => show(each.id) },
+      manages && { label: "Change URL or secret", icon: "edit", onSelect: () => edit(each.id) },
+      manages && { label: "Delete", icon: "delete", danger: true, onSelect: () => setDeleting(each) },
+    ]),
   ];
   return (
     <SettingsPage
@@ -75,20 +60,19 @@ export default function Webhooks() {
         <Deliveries webhooks={webhooks.data ?? []} />
       </Stack>
       {manages && (open === "new" || edited) && <WebhookDialog key={open} webhook={edited} onClose={() => edit("")} onDone={webhooks.reload} />}
-      <ConfirmDialog
-        open={deleting !== undefined}
-        title={`Delete the webhook to ${deleting ? urlOf(deleting) : ""}?`}
-        action="Delete 1 webhook"
-        onConfirm={async () => {
-          await api.del(`${INTEGRATIONS}/${encodeURIComponent(deleting?.id ?? "")}`);
-          toast.ok("The webhook is deleted.");
+      <DeleteDialog
+        of={deleting}
+        what="webhook"
+        name={(each) => `the webhook to ${urlOf(each)}`}
+        remove={(each) => api.del(`${INTEGRATIONS}/${encodeURIComponent(each.id)}`)}
+        onDone={() => {
           if (shown === deleting?.id) show("");
-          await webhooks.reload();
+          return webhooks.reload();
         }}
         onClose={() => setDeleting(undefined)}
       >
-        <p>Waiting events are dropped. This can't be undone.</p>
-      </ConfirmDialog>
+        Waiting events are dropped. This can't be undone.
+      </DeleteDialog>
     </SettingsPage>
   );
 }
