@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.console.browser.checked_page import NARROW
 from tests.console.browser.fleet import PASSWORD
 
 CHANNEL = "/api/management/v1/devicemonitor/settings/global/channel/alerts"
@@ -33,6 +34,14 @@ def test_a_token_is_made_shown_once_and_revoked(console: Console) -> None:
     console.button("Revoke 1 token").click()
     console.says("The token is revoked.")
     console.says("No access tokens")
+
+    console.look(width=NARROW)
+    console.button("Settings: Access tokens").click()
+    page.get_by_role("menuitemradio", name="Users").click()
+    console.arrives("/settings/users")
+    console.look()
+    users = page.get_by_role("navigation", name="Settings").get_by_role("link", name="Users")
+    expect(users).to_have_attribute("aria-current", "page")
 
 
 def test_alert_mails_are_turned_off_for_the_user_and_for_all(console: Console) -> None:

@@ -247,6 +247,11 @@ function More() {
         <P.Card title="Difference"><P.DiffView before={{ interval: 1800, server: "a.example.com", tags: ["x"] }} after={{ interval: 300, server: "a.example.com", tags: ["x", "y"] }} /></P.Card>
         <P.Card title="More to open"><P.Details summary="Log of the update"><P.CodeBlock label="Log" limit>{"12:00:01 info  downloading\n12:00:09 error no space left"}</P.CodeBlock></P.Details><P.Sparkline label="Failures" values={[1, 4, 2, 8, 3, 9, 12]} /></P.Card>
       </P.Grid>
+      <P.Card title="Sections" flush>
+        <P.Sections label="Settings" at="/parts" groups={[{ title: "Your account", links: [{ to: "/parts", label: "Profile" }, { to: "/", label: "Access tokens" }] }, { title: "People", links: [{ to: "/devices", label: "Users" }] }]}>
+          <p>One of many pages.</p>
+        </P.Sections>
+      </P.Card>
       <P.Card title="Wizard">
         <P.Wizard at={step} onStep={setStep} finish="Create the deployment" onFinish={() => toast.ok("Done.")} onCancel={() => undefined} aside={<P.Card title="So far" level={3}><P.KeyValues items={[["Release", "rootfs-2026.3"], ["Devices", "1,222"]]} /></P.Card>} steps={[{ id: "what", title: "Release", body: <P.Input label="Release" value="rootfs-2026.3" onInput={() => undefined} /> }, { id: "whom", title: "Devices", body: <p>Choose devices.</p>, problem: step === "whom" ? "Choose at least one device." : undefined }, { id: "when", title: "When", body: <p>Now.</p> }]} />
       </P.Card>

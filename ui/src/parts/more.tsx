@@ -3,8 +3,9 @@ import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { format } from "../app/format";
 import { href, place, type QueryChange } from "../app/router";
-import { Button, classes, type Meaning } from "./basic";
+import { Button, classes, type Meaning, useUid } from "./basic";
 import { Icon, type IconName } from "./icons";
+import { Menu } from "./overlay";
 
 export interface Tab {
   id: string;
@@ -23,13 +24,9 @@ function useCurrentInSight<E extends HTMLElement>(current: string): RefObject<E 
   return bar;
 }
 
-/**
- * Views of one thing. The chosen one is in the URL: as a parameter (`?tab=...`), or, with `to`, as a path.
- * Show the content of the chosen one below by yourself.
- */
-export function Tabs({ label, tabs, value, name = "tab", to }: { label: string; tabs: readonly Tab[]; value: string; name?: string; to?: (id: string) => string }) {
+/** Views of one thing. The chosen one is in the URL (`?tab=...`). Show its content below by yourself. */
+export function Tabs({ label, tabs, value, name = "tab" }: { label: string; tabs: readonly Tab[]; value: string; name?: string }) {
   const target = (id: string): string => {
-    if (to) return href(to(id));
     const query: QueryChange = { ...place.value.query, [name]: id === tabs[0]?.id ? "" : id, page: "" };
     return href(place.value.path, query);
   };
@@ -44,6 +41,54 @@ export function Tabs({ label, tabs, value, name = "tab", to }: { label: string; 
         </a>
       ))}
     </nav>
+  );
+}
+
+export interface SectionGroup {
+  title: string;
+  links: readonly { to: string; label: string }[];
+}
+
+/** Many pages of one kind: a list of all beside the current one (`at`, its path); a menu above it where there is no room. */
+export function Sections({ label, groups, at, children }: { label: string; groups: readonly SectionGroup[]; at: string; children?: ComponentChildren }) {
+  const id = useUid("sections");
+  const shown = groups.filter((group) => group.links.length > 0);
+  const current = shown.flatMap((group) => group.links).find((link) => link.to === at);
+  const name = current ? `${label}: ${current.label}` : label;
+  return (
+    <div class="sections">
+      <nav class="sections__nav" aria-label={label}>
+        <div class="sections__menu">
+          <Menu
+            label={name}
+            face={
+              <>
+                {name}
+                <Icon name="open" size={14} />
+              </>
+            }
+            items={shown.flatMap((group) => [{ heading: group.title }, ...group.links.map((link) => ({ ...link, checked: link.to === at }))])}
+          />
+        </div>
+        {shown.map((group, index) => (
+          <div key={group.title} class="sections__group">
+            <span id={`${id}-${index}`} class="sections__title">
+              {group.title}
+            </span>
+            <ul aria-labelledby={`${id}-${index}`}>
+              {group.links.map((link) => (
+                <li key={link.to}>
+                  <a class="sections__one" href={href(link.to)} {...(link.to === at ? { "aria-current": "page" as const } : {})}>
+                    {link.label}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
+      </nav>
+      {children}
+    </div>
   );
 }
 

@@ -184,7 +184,8 @@ export function Menu({ label, icon, iconOnly, face, items, class: className, ...
       const { width, height } = element.getBoundingClientRect();
       const end = button.left + width > innerWidth - 8;
       element.style.left = `${Math.max(8, end ? Math.min(button.right, innerWidth - 8) - width : button.left)}px`;
-      element.style.top = `${button.bottom + height + 8 > innerHeight && button.top > height + 8 ? button.top - height - 4 : button.bottom + 4}px`;
+      const below = button.bottom + height + 8 <= innerHeight;
+      element.style.top = `${below ? button.bottom + 4 : button.top > height + 8 ? button.top - height - 4 : Math.max(8, innerHeight - height - 8)}px`;
       all()[0]?.focus();
     };
     element.addEventListener("toggle", toggled);

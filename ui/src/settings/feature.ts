@@ -1,5 +1,41 @@
-import type { Feature } from "../app/feature";
+import type { Feature, Screen } from "../app/feature";
 import { navigate } from "../app/router";
+
+/** The settings, as the navigation beside them groups them. */
+export const GROUPS: readonly { title: string; screens: readonly Screen[] }[] = [
+  {
+    title: "Your account",
+    screens: [
+      { path: "/settings/profile", title: "Profile", load: () => import("./Profile") },
+      { path: "/settings/notifications", title: "Notifications", load: () => import("./Notifications") },
+      { path: "/settings/tokens", title: "Access tokens", load: () => import("./Tokens") },
+    ],
+  },
+  {
+    title: "People",
+    screens: [
+      { path: "/settings/users", title: "Users", load: () => import("./Users"), needs: "users:read" },
+      { path: "/settings/roles", title: "Roles", load: () => import("./Roles"), needs: "users:read", feature: "rbac" },
+      { path: "/settings/sso", title: "Single sign-on", load: () => import("./SingleSignOn"), needs: "users:manage", feature: "sso" },
+    ],
+  },
+  {
+    title: "Fleet",
+    screens: [
+      { path: "/settings/acceptance", title: "Acceptance rules", load: () => import("./Acceptance"), needs: "acceptance:manage" },
+      { path: "/settings/trust", title: "Trusted software", load: () => import("./Trust"), needs: "releases:read" },
+    ],
+  },
+  {
+    title: "Administration",
+    screens: [
+      { path: "/settings/organization", title: "Organization", load: () => import("./Organization") },
+      { path: "/settings/webhooks", title: "Webhooks", load: () => import("./Webhooks"), needs: "integrations:read" },
+      { path: "/settings/cost", title: "Cost", load: () => import("./Cost"), needs: "settings:manage" },
+      { path: "/settings/tenants", title: "Tenants", load: () => import("./Tenants"), needs: "tenants:read" },
+    ],
+  },
+];
 
 export const settings: Feature = {
   nav: {
@@ -12,18 +48,7 @@ export const settings: Feature = {
   },
   screens: [
     { path: "/settings", title: "Settings", load: () => import("./Profile") },
-    { path: "/settings/profile", title: "Profile", load: () => import("./Profile") },
-    { path: "/settings/notifications", title: "Notifications", load: () => import("./Notifications") },
-    { path: "/settings/tokens", title: "Access tokens", load: () => import("./Tokens") },
-    { path: "/settings/users", title: "Users", load: () => import("./Users"), needs: "users:read" },
-    { path: "/settings/roles", title: "Roles", load: () => import("./Roles"), needs: "users:read", feature: "rbac" },
-    { path: "/settings/webhooks", title: "Webhooks", load: () => import("./Webhooks"), needs: "integrations:read" },
-    { path: "/settings/acceptance", title: "Acceptance rules", load: () => import("./Acceptance"), needs: "acceptance:manage" },
-    { path: "/settings/trust", title: "Trusted software", load: () => import("./Trust"), needs: "releases:read" },
-    { path: "/settings/organization", title: "Organization", load: () => import("./Organization") },
-    { path: "/settings/cost", title: "Cost", load: () => import("./Cost"), needs: "settings:manage" },
-    { path: "/settings/tenants", title: "Tenants", load: () => import("./Tenants"), needs: "tenants:read" },
-    { path: "/settings/sso", title: "Single sign-on", load: () => import("./SingleSignOn"), needs: "users:manage", feature: "sso" },
+    ...GROUPS.flatMap((group) => group.screens),
   ],
   commands: [
     { title: "Change my password", icon: "credentials", words: "profile second factor", run: () => navigate("/settings/profile") },
