@@ -54,7 +54,16 @@ def newest_first(query: Query) -> bool:
     Raises:
         BadRequest: it is neither.
     """
-    order = query.get("sort") or "desc"
-    if order not in {"asc", "desc"}:
-        raise BadRequest(f"sort: must be asc or desc, not {order[:32]}")
-    return order == "desc"
+    return order(query, "asc", "desc") == "desc"
+
+
+def order(query: Query, *orders: str) -> str:
+    """``sort``, one of some orders; ``desc`` by default.
+
+    Raises:
+        BadRequest: it is none of them.
+    """
+    found = query.get("sort") or "desc"
+    if found not in orders:
+        raise BadRequest(f"sort: must be {' or '.join(orders)}, not {found[:32]}")
+    return found

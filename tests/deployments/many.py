@@ -20,18 +20,24 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def plans(
-    tenant: TenantId, number: int, *, opened: int = 0, shards: int = 1, groups: list[str] | None = None
+    tenant: TenantId,
+    number: int,
+    *,
+    opened: int = 0,
+    shards: int = 1,
+    groups: list[str] | None = None,
+    named: str = "rollout {}",
 ) -> list[Plan]:
     """Create deployments ``rollout 0``, ``rollout 1``, ... a minute apart, in which ``device`` has succeeded.
 
-    All but the last ``opened`` ones have ended.
+    ``named`` is another form of their names. All but the last ``opened`` ones have ended.
     """
     made = []
     for at in range(number):
         made.append(
             plan := Plan(
                 id=str(uuid.uuid4()),
-                name=f"rollout {at}",
+                name=named.format(at),
                 artifact_name="release",
                 sequence=control_items.next_sequence(tenant),
                 created=START + timedelta(minutes=at),

@@ -72,6 +72,26 @@ def test_searches_find_the_same_in_blocks_and_outside_of_them(api: httpx2.Client
     assert len(table.read(tenant.id, None)) == 2
 
 
+def test_names_that_are_most_like_the_searched_text_come_first(api: httpx2.Client, tenant) -> None:
+    """The named ones are the oldest: by time alone they come last."""
+    plans(tenant.id, 2, named="Winter release {} of gateways")
+    plans(tenant.id, 1, named="winter")
+    plans(tenant.id, 1, named="The winter release")
+    plans(tenant.id, rules.SIZE, named="release {}")
+    whole = ["Winter release 1 of gateways", "Winter release 0 of gateways"]
+    for _ in range(2):
+        found = named(api, name=" winter RELEASE", sort="match")
+        assert found[:4] == [*whole, "The winter release", "winter"]
+        assert found[4:] == [f"release {number}" for number in reversed(range(rules.SIZE))]
+        assert named(api, name="winter", sort="match")[0] == "winter"
+        assert named(api, name="gateways 0", sort="match")[0] == "Winter release 0 of gateways"
+        ended = named(api, name="winter", sort="match", status=["finished", "inprogress"])
+        assert ended == ["winter", *whole, "The winter release"]
+        assert named(api, sort="match") == named(api)
+    refused = api.get(V2, params={"sort": "name"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "sort: must be asc or desc or match, not name")
+
+
 def test_a_process_makes_a_block_once(api: httpx2.Client, tenant) -> None:
     plans(tenant.id, rules.SIZE + 20)
     named(api, name="nothing")

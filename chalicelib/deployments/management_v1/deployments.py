@@ -89,12 +89,14 @@ def read_wanted(request: Request) -> service.Wanted:
         raise BadRequest(f"unknown status {status[:32]}")
     if kind and kind not in _KINDS:
         raise BadRequest(f"unknown deployment type {kind[:32]}")
+    order = queries.order(query, "asc", "desc", "match")
     return service.Wanted(
         statuses=frozenset("finished" if status == "aborted" else status for status in statuses),
         kind=kind or None,
         created_after=queries.seconds(query, "created_after"),
         created_before=queries.seconds(query, "created_before"),
-        newest_first=queries.newest_first(query),
+        newest_first=order != "asc",
+        nearest_first=order == "match",
     )
 
 

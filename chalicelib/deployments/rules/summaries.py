@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from chalicelib.deployments.rules.deployment import Deployment
+    from chalicelib.deployments.rules.deployment import Deployment, Plan
 
 SIZE: Final = 50
 """Deployments of a block: it has less than 4 KB, which a read unit pays for. It must not change: processes that make
@@ -43,9 +43,23 @@ class Block:
         return not words or any(word in self._text for word in words)
 
 
-def text(summary: Summary) -> str:
+def text(summary: Plan | Summary) -> str:
     """The text in which a search looks for words in lower case."""
     return f"{summary.name} {summary.artifact_name}".lower()
+
+
+def distance(summary: Plan | Summary, searched: str) -> tuple[int, int]:
+    """How far a deployment is from the text of a search: lower is nearer.
+
+    The name is the text, begins with it, or contains it; else the fewer of its words are missing, the nearer.
+    """
+    wanted, name, within = searched.strip().lower(), summary.name.lower(), text(summary)
+    missing = sum(word not in within for word in wanted.split())
+    if name == wanted:
+        return 0, missing
+    if name.startswith(wanted):
+        return 1, missing
+    return (2 if wanted in name else 3), missing
 
 
 def summarize(deployment: Deployment) -> Summary:

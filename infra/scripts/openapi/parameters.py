@@ -73,6 +73,11 @@ _ISSUED: Final[dict[str, Parameter]] = {
 _DEPLOYMENTS: Final[dict[str, Parameter]] = {
     "status": _several("Only deployments with one of these statuses.", **_STATUSES),
     "type": _query("Only deployments of this type.", enum=["software", "configuration"]),
+    "sort": _query(
+        "Oldest (`asc`) or newest (`desc`) first; or `match`: first those whose names are most like the searched text.",
+        enum=["asc", "desc", "match"],
+        default="desc",
+    ),
 }
 _ROW_STATUSES: Final[Parameter] = _several(
     "Only devices with one of these statuses; `pause`, `active` and `finished` each stand for several of them."
@@ -195,14 +200,15 @@ OPERATIONS: Final[dict[str, dict[str, Parameter]]] = {
         ),
     ),
     "listDeploymentsV1": _of(
-        *_PLACED, *_DATES, "sort", search=_query("Only deployments whose name or release contains this text.")
+        *_PLACED,
+        *_DATES,
+        search=_query("Only deployments whose name or release contains a word of this text."),
     )
     | _DEPLOYMENTS,
     "listDeploymentsV2": _of(
         *_PLACED,
         *_DATES,
-        "sort",
-        name=_several("Only deployments whose name or release contains one of these texts."),
+        name=_several("Only deployments whose name or release contains a word of one of these texts."),
         id=_several("Only deployments with one of these ids.", format="uuid"),
         id_attribute=_query("Also deployments for the devices whose attribute of this name has the value of `name`."),
         id_scope=_query("The scope of `id_attribute`.", enum=["identity", "inventory", "tags"]),

@@ -30,6 +30,7 @@ def test_everything_is_found_by_typing(console: Console) -> None:
 
     fleet = console.fleet
     choose("gateway-12", "gateway-12", f"/devices/{fleet.devices[11].id}")
+    choose("Security fixes of March", "Security fixes of March", f"/deployments/{fleet.deployments['finished']}")
     choose("canaries", "Candidate on canaries", f"/deployments/{fleet.deployments['scheduled']}")
     choose("rollout", "New deployment", "/deployments/new")
     choose("audit", "Go to audit log", "/auditlogs")

@@ -117,7 +117,7 @@ export default function DeploymentList() {
   const shown = TABS.find((each) => each.id === tab) ?? TABS[0];
   // To the hour, so that what is asked for stays the same from one refresh to the next.
   const after = Number(days) > 0 ? Math.floor(now.value / 1000 / HOUR) * HOUR - Number(days) * 24 * HOUR : undefined;
-  const filter = { name: search, type, created_after: after };
+  const filter = { name: search, type, created_after: after, ...(search ? { sort: "match" as const } : {}) };
   const at = Math.max(1, Number(page) || 1);
   const list = useApi({ path: DEPLOYMENTS_V2, query: { ...filter, status: shown.statuses, page: at, per_page: PER_PAGE } }, { every: 5000 });
   const counts = TABS.map((each) =>

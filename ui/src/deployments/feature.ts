@@ -38,7 +38,7 @@ export const deployments: Feature = {
   ],
   find: async (text, signal) => {
     if (!can("deployments:read")) return [];
-    const found = await api.get(DEPLOYMENTS_V2, { name: text, per_page: 5 }, { signal });
+    const found = await api.get(DEPLOYMENTS_V2, { name: text, sort: "match", per_page: 5 }, { signal });
     return found.map((deployment) => ({
       title: deployment.name,
       hint: `Deployment, ${stateOf(deployment).label.toLowerCase()}`,

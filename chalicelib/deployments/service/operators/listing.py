@@ -13,6 +13,7 @@ from chalicelib import clock
 from chalicelib.artifacts import service as artifacts
 from chalicelib.cursors import Listed
 from chalicelib.deployments import views
+from chalicelib.deployments.rules import summaries as summary_rules
 from chalicelib.deployments.rules.deployment import Deployment
 from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.service import plans
@@ -50,6 +51,8 @@ class Wanted(msgspec.Struct, frozen=True):
     created_after: datetime | None = None
     created_before: datetime | None = None
     newest_first: bool = True
+    nearest_first: bool = False
+    """First those whose names are most like one of the texts."""
 
     @property
     def plain(self) -> bool:
@@ -61,6 +64,10 @@ class Wanted(msgspec.Struct, frozen=True):
     def words(self) -> frozenset[str]:
         """The words of the texts."""
         return frozenset(word for text in self.search for word in text.lower().split())
+
+    def distance(self, plan: Plan | Summary) -> tuple[int, int]:
+        """How far a deployment is from the nearest of the texts."""
+        return min((summary_rules.distance(plan, text) for text in self.search), default=(0, 0))
 
     @property
     def is_open(self) -> bool | None:
@@ -162,14 +169,18 @@ def _chosen(tenant: TenantId, wanted: Wanted) -> _Chosen | None:
         return None
     everything = summaries.read(tenant)
     words = wanted.words
-    ids = [
-        each.id
+    found = [
+        each
         for block in everything.blocks
         if block.may_contain(words)
         for each in block.summaries
         if _matches(each, wanted, words)
     ]
-    return _Chosen(ids[::-1] if wanted.newest_first else ids, len(everything), everything.later)
+    if wanted.newest_first:
+        found.reverse()
+    if wanted.nearest_first:
+        found.sort(key=wanted.distance)
+    return _Chosen([each.id for each in found], len(everything), everything.later)
 
 
 _DEARER = 5
@@ -187,6 +198,8 @@ def _matching(tenant: TenantId, wanted: Wanted, reach: Reach, chosen: _Chosen | 
         found = deployments.of_tenant(tenant, is_open=wanted.is_open, newest_first=wanted.newest_first)
     words = wanted.words
     matching = [each for each in found if _matches(each.plan, wanted, words) and reach.takes(each.plan)]
+    if wanted.nearest_first:
+        matching.sort(key=lambda each: wanted.distance(each.plan))
     if wanted.statuses in {frozenset(), _FINISHED}:
         return [each for each in matching if not (wanted.statuses and each.is_open)]
     counts = counters.read(tenant, (each.plan for each in matching if each.is_open), recent=True)
@@ -198,7 +211,7 @@ def _matches(plan: Plan | Summary, wanted: Wanted, words: frozenset[str]) -> boo
     if wanted.kind and plan.kind != wanted.kind:
         return False
     if wanted.search:
-        text = f"{plan.name} {plan.artifact_name}".lower()
+        text = summary_rules.text(plan)
         if not any(word in text for word in words):
             return False
     # Both limits are inclusive moments; what was created within the second `created_before` is after it.
