@@ -191,7 +191,11 @@ def test_the_same_error_in_another_step_is_another_reason(world: World, fleet: l
             "GET https://me:pw@files.example.com/a/b?X-Amz-Signature=9f86 gave HTTP/1.1 403",
             "GET https://files.example.com/… gave HTTP/1.1 403",
         ),
-        ("mmcblk0p2: template in /attempt", "mmcblk…p…: template in /attempt"),
+        ("mmcblk0p2: template in /attempt", "mmcblk0p2: template in /attempt"),
+        ("write 4096 bytes to /dev/mmcblk0p3", "write … bytes to /dev/mmcblk0p3"),
+        ("UBIFS error (ubi0:1 pid 77) on /dev/nvme0n1p2", "UBIFS error (ubi0:1 pid …) on /dev/nvme0n1p2"),
+        ("/dev/disk/by-partlabel/rootfs2 on /dev/disk/by-uuid/7AB9-01EF", "/dev/disk/by-partlabel/rootfs2 on …"),
+        ("/dev/loop3 of /dev/mapper/luks-550e8400-e29b-41d4-a716-446655440000", "/dev/loop… of /dev/mapper/luks…"),
         ("std::runtime_error", "std::runtime_error"),
         ("tried 1, 2, 3 and 4", "tried … and …"),
         ("  no\tspace  left ", "no space left"),
@@ -235,6 +239,25 @@ def test_numbers_and_ids_make_no_other_reason(said: list[str], inserted: list[tu
     assert failures.reason_id(" ".join(changed), "Install") == plain
     assert failures.reason_id(" ".join([*said, other]), "Install") != plain
     assert failures.reason_id(" ".join(said), "Commit") != plain
+
+
+sizes = st.lists(st.integers(12, 150), min_size=3, max_size=3)
+
+
+@given(st.lists(words, min_size=20, max_size=40), st.integers(0, 19), sizes, sizes)
+def test_the_same_error_with_ids_of_any_length_is_one_reason(
+    said: list[str], place: int, one: list[int], other: list[int]
+) -> None:
+    """Although what is stored of an error is short."""
+
+    def identified(sizes: list[int]) -> str | None:
+        ids = [f"7{'a1' * (size // 2)}" for size in sizes]
+        line = " ".join([*said[:place], *ids, *said[place:]])
+        return failures.first_error([LogMessage("2026-03-02T10:15:04Z", "error", line)])
+
+    stored = [identified(one), identified(other)]
+    assert all(len(error or "") <= limits.FAILURE_REASON for error in stored)
+    assert failures.reason_id(stored[0], "Install") == failures.reason_id(stored[1], "Install")
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

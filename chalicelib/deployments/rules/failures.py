@@ -31,14 +31,23 @@ _ARTIFACTS: Final = 10
 _ERRORS = {"error", "fatal", "panic", "critical"}
 _LEFT_OUT: Final = "…"
 _COMPARED: Final = 100
-"""Characters of the words of an error that make its id. Errors are stored up to a length, so their ends may differ if
-what is left out of them had different lengths."""
+"""Characters of the words of an error that make its id. Earlier versions have cut errors before anything was left out,
+so the ends of those may differ."""
+_LOOKED_AT: Final = 5 * limits.FAILURE_REASON
+"""Characters of a long line from which the stored part is made."""
 _CODE: Final = r"\b(?:status|code|errno|signal|exit|http(?:/\d(?:\.\d)?)?)[ :=(]{1,3}\d{1,3}\b(?![.:]\d)"
 _URL: Final = r"\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?"
+_DISK: Final = (
+    r"\b(?:mmcblk\d+(?:(?:p|boot|gp)\d+)?|nvme\d+(?:n\d+(?:p\d+)?)?|(?:[hsv]|xv)d[a-z]{1,2}\d{1,3}|mtd(?:block)?\d+|"
+    r"ubi(?:block)?\d+(?:[_:]\d+)?)\b|/dev/disk/by-(?:part)?label/[\w.-]+"
+)
+"""Names that Linux gives to disks, flash memories and their partitions. Loop and mapped devices are not among them,
+because their numbers depend on what was opened before."""
 _PARTS: Final = (
-    rf"(?P<code>{_CODE})",
+    rf"(?P<kept>{_CODE}|{_DISK})",
     rf"(?P<url>{_URL})(?P<host>[^\s/?#\"'<>]*)[^\s\"'<>]*",
-    # temporary files
+    # names of disks by their ids; temporary files
+    r"/dev/disk/by-(?:id|path|(?:part)?uuid)/[^\s\"'<>:;,()]*",
     r"(?:/[\w.-]+)*/(?:tmp|temp|shm)(?:[./-][^\s\"'<>:;,()]*|\w*\b)",
     # times, whose parts may also be found below
     r"\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d[\d:.,]*)?(?:Z| ?[+-]\d\d:?\d\d)?(?!\w)",
@@ -52,12 +61,13 @@ _PARTS: Final = (
     r"\b(?=[a-f]*\d)[0-9a-f]{7,}\b",
     # ids, in which letters and digits alternate; keys and signatures
     r"\b(?=[a-z]*\d+[a-z]+\d)[a-z0-9]{10,}\b",
-    r"(?<![\w+/])(?=[^\s\d]*\d)[\w+/-]{22,}={0,2}(?!\w)",
+    r"(?<![\w+/])(?!/dev/)(?=[\w+/-]{22})(?=[^\s\d]*\d)[\w+/-]{22,}={0,2}(?!\w)",
     # durations and sizes, other numbers
     r"\b(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h|d|[kmgt]?i?b))+\b",
     r"[+-]?\d+(?:[.,:/]\d+)*(?:e[+-]?\d+)?%?",
 )
-"""Parts of texts that differ from device to device, and codes and servers, which do not and are found before them."""
+"""Parts of texts that differ from device to device; and codes, disks and servers, which do not and are found before
+them."""
 _OWN: Final = re.compile("|".join(_PARTS), re.IGNORECASE)
 _REPEATED: Final = re.compile(rf"{_LEFT_OUT}(?:[\s,;:/.x-]*{_LEFT_OUT})+")
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -82,13 +92,22 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def first_error(messages: Iterable[LogMessage]) -> str | None:
-    """The first line of the first error of a log, cut at ``limits.FAILURE_REASON``; None if it has none."""
+    """The first line of the first error of a log, at most ``limits.FAILURE_REASON`` characters; None if it has none.
+
+    A longer line is cut after leaving out what differs by device, so that the same error ends alike on all devices.
+    """
     for each in messages:
         lines = each.message.split("\n") if each.level.lower() in _ERRORS else []
         for line in lines:
             if line.strip():
-                return line.strip()[: limits.FAILURE_REASON]
+                return _fitting(line.strip())
     return None
+
+
+def _fitting(line: str) -> str:
+    # One of exactly the maximum length would look as if it were cut (see _words).
+    most = limits.FAILURE_REASON
+    return line if len(line) < most else _common(line[:_LOOKED_AT])[:most]
 
 
 def reason(error: str | None, substate: str | None) -> str:
@@ -140,8 +159,8 @@ def _common(said: str) -> str:
 
 
 def _left(found: re.Match[str]) -> str:
-    """What stays of a part that was found: a code, the server of a URL, or nothing."""
-    if found["code"]:
+    """What stays of a part that was found: a code, a disk, the server of a URL, or nothing."""
+    if found["kept"]:
         return found[0]
     if found["url"]:
         scheme, _, _ = found["url"].partition("://")
