@@ -139,6 +139,7 @@ def test_a_retry_keeps_what_protects_the_fleet(world: World, fleet: list[Device]
     assert (in_phases["gate"], in_phases["stop"]) == (given["gate"], stop)
     other = {"name": "other", "rollout": {"stop": {"max_failures": 1}}}
     assert "windows" not in world.show(_retry(world, deployment, other))["rollout"]["settings"]
+    assert "rollout" not in world.show(_retry(world, deployment, {"name": "none", "rollout": {}}))
     world.abort(deployment)  # its second phase waits, and would be the older one
     only_gate = world.deploy("two", [fleet[2].id, fleet[3].id], phases=phases, rollout={"gate": {}})
     _end(fleet[2], only_gate)

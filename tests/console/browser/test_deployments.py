@@ -171,7 +171,7 @@ def test_retrying_the_failed_devices_of_a_deployment(console: Console, fleet: Fl
     console.says("ArtifactInstall: … missing")
     page.get_by_text("Examples of ArtifactInstall").click()
     console.says("retried-1")
-    console.button("Retry failed").click()
+    console.button("Retry").click()
     console.audit()
     release = page.get_by_role("combobox", name="Release")
     expect(release).to_have_value("gateway-os-1.1")
@@ -186,6 +186,41 @@ def test_retrying_the_failed_devices_of_a_deployment(console: Console, fleet: Fl
     console.link("Unlucky").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Unlucky")
     expect(console.link("Unlucky (retry 1)")).to_be_visible()
+
+
+def test_a_retry_is_changed_before_it_is_created(console: Console, fleet: Fleet) -> None:
+    devices = _devices(fleet, "changed-1", "changed-2")
+    other = fleet.world.device(identity={"serial": "changed-3"}, device_type="imx8-camera")
+    rollout = {"maximum_per_minute": 10, "stop": {"max_failures": 3}}
+    ids = [device.id for device in (*devices, other)]
+    made = fleet.world.deploy("gateway-os-1.1", ids, name="Unluckier", rollout=rollout)
+    for device in devices:
+        assert device.poll().status_code == 200
+        assert device.report(made, "failure").status_code == 204
+    assert other.poll().status_code == 204
+    page = console.page
+    console.show(f"/deployments/{made}?dialog=retry")
+    expect(page.get_by_label("Aborted")).to_have_count(0)
+    page.get_by_label("No fitting artifact").check()
+    expect(console.button("Deploy to 3 devices")).to_be_enabled()
+    console.link("Choose phases, protection and options").click()
+    page.get_by_label("In phases").check()
+    console.button("10 %, rest").click()
+    page.get_by_label("Size of phase 1, in percent").fill("40")
+    expect(page.get_by_label("Devices per minute")).to_have_value("10")
+    page.get_by_role("button", name="Devices").first.click()
+    expect(page.get_by_label("No fitting artifact")).to_be_checked()
+    console.audit()
+    page.get_by_role("button", name="Review").click()
+    console.says("Those of Unluckier with the result “Failed” or “No fitting artifact” (3 devices now)")
+    console.button("Show").click()
+    console.says("2 of 3 devices")
+    console.button("Deploy to 3 devices").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Unluckier (retry 1)")
+    shown = fleet.world.show(console.place().rsplit("/", 1)[-1])
+    assert (shown["parent"], [phase["batch_size"] for phase in shown["phases"]]) == (made, [40, 60])
+    assert shown["rollout"]["settings"] == rollout
+    fleet.world.abort(shown["id"])
 
 
 def test_the_report_of_a_deployment_and_its_files(console: Console, fleet: Fleet) -> None:
@@ -341,4 +376,4 @@ def test_users_who_may_only_read_cannot_deploy(console_of: Callable[[str], Conso
     expect(console.link("Make again")).to_have_count(0)
     console.go(f"/deployments/{fleet.deployments['failing']}")
     console.says("Why devices failed")
-    expect(console.button("Retry failed")).to_have_count(0)
+    expect(console.button("Retry")).to_have_count(0)

@@ -19,7 +19,7 @@ import { ProgressChart } from "./ProgressChart";
 import { ProtectionCard } from "./ProtectionCard";
 import { RetryDialog } from "./RetryDialog";
 import { RolloutDialogs } from "./RolloutDialogs";
-import { failed, isBeingPrepared, isPaused, parts, sizeOf, stateOf, unfinished, waitsForApproval } from "./states";
+import { devicesWith, failed, isBeingPrepared, isPaused, parts, RETRIED, sizeOf, stateOf, unfinished, waitsForApproval } from "./states";
 import { type Deployment, deploymentPath, type Outcomes } from "./types";
 
 export default function DeploymentPage() {
@@ -55,9 +55,9 @@ export default function DeploymentPage() {
                 Abort
               </Button>
             )}
-            {found.type === "software" && failed(found.statistics.status) > 0 && (
+            {found.type === "software" && devicesWith(found.statistics.status, RETRIED) > 0 && (
               <Button icon="refresh" onClick={() => setDialog("retry")}>
-                Retry failed
+                Retry
               </Button>
             )}
             {found.type === "software" && (
@@ -106,7 +106,7 @@ export default function DeploymentPage() {
         )}
       </Loaded>
       {log && <LogDrawer deployment={id} device={log} onClose={() => setLog("")} />}
-      {found && manages && <RetryDialog key={id} open={dialog === "retry"} deployment={found} onClose={() => setDialog("")} />}
+      {found && manages && dialog === "retry" && <RetryDialog deployment={found} onClose={() => setDialog("")} />}
       {found && manages && !over && (
         <>
           <RolloutDialogs open={dialog} deployment={found} onClose={() => setDialog("")} onDone={live.reload} />

@@ -2,12 +2,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call } from "../api/client";
 import { format, now } from "../app/format";
-import { refresh, useApi } from "../app/resource";
-import { navigate, pathTo, place, setQuery, useQuery } from "../app/router";
+import { useApi } from "../app/resource";
+import { navigate, place, setQuery, useQuery } from "../app/router";
 import { can, has } from "../app/session";
 import { textOf, toast } from "../app/toasts";
 import { Banner, Page, Stack, Wizard } from "../parts";
-import { callOf, type Draft, draftOf, problems, readDraft, suggestedName, writeDraft } from "./draft";
+import { created } from "./created";
+import { callOf, type Draft, draftOf, problems, readDraft, retryOf, suggestedName, writeDraft } from "./draft";
 import { OptionsStep } from "./OptionsStep";
 import { PhasesStep } from "./PhasesStep";
 import { fieldOf, type Wrong } from "./protecting";
@@ -28,10 +29,12 @@ export default function NewDeployment() {
   const [step] = useQuery("step");
   const [error, setError] = useState<unknown>();
   const [refused, setRefused] = useState<Wrong>({});
-  const original = useApi(again ? deploymentPath(again) : null, { keep: false });
+  const earlier = again || draft.parent;
+  const original = useApi(earlier ? deploymentPath(earlier) : null, { keep: false });
+  const parent = draft.whom === "retry" ? original.data : undefined;
   const filters = useApi(draft.whom === "filter" && has("dynamic_groups") && can("devices:read") ? { path: FILTERS, query: { per_page: 500 } } : null);
   const filter = filters.data?.find((each) => each.id === draft.filter);
-  const reach = useReach(draft, filter);
+  const reach = useReach(draft, filter, parent);
   const wrong = problems(draft, reach.total);
   const change = (next: Partial<Draft>): void => {
     setError(undefined);
@@ -41,7 +44,11 @@ export default function NewDeployment() {
   const goTo = (id: string): void => setQuery({ step: id }, { replace: false });
 
   useEffect(() => {
-    if (again && original.data?.id === again) setQuery({ ...writeDraft(draftOf(original.data, now.value)), again: "", step: "review" });
+    if (!again || original.data?.id !== again) return;
+    const retries = draft.whom === "retry";
+    const next = retries ? retryOf(original.data, draft, now.value) : draftOf(original.data, now.value);
+    // Of a retry, the release and the devices are chosen already.
+    setQuery({ ...writeDraft(next), again: "", step: retries ? "rollout" : "review" });
   }, [again, original.data]);
   useEffect(() => {
     // Who comes with a release or devices already goes on with what is missing.
@@ -53,11 +60,8 @@ export default function NewDeployment() {
     setError(undefined);
     try {
       const { path, body } = callOf(draft, name);
-      const made = await call("POST", path, { body });
-      const id = made.headers.get("location")?.split("/").pop() ?? "";
+      created(await call("POST", path, { body }), { replace: true });
       toast.ok("The deployment is created.");
-      void refresh("/deployments");
-      navigate(id ? pathTo("deployments", id) : "/deployments", {}, { replace: true });
     } catch (failed) {
       setError(failed);
       const field = draft.protection && failed instanceof ApiError && failed.status === 400 ? fieldOf(failed.message) : undefined;
@@ -68,17 +72,17 @@ export default function NewDeployment() {
   };
   const bodies: Record<StepId, { title: string; body: preact.ComponentChild }> = {
     release: { title: "Release", body: <ReleaseStep draft={draft} onChange={change} /> },
-    devices: { title: "Devices", body: <WhomStep draft={draft} onChange={change} reach={reach} filters={filters} /> },
+    devices: { title: "Devices", body: <WhomStep draft={draft} onChange={change} reach={reach} filters={filters} parent={parent} /> },
     rollout: { title: "Rollout", body: <PhasesStep draft={draft} onChange={change} total={reach.total} refused={refused} /> },
     options: { title: "Options", body: <OptionsStep draft={draft} onChange={change} /> },
-    review: { title: "Review", body: <ReviewStep draft={draft} onChange={change} name={name} filter={filter} reach={reach} onStep={goTo} /> },
+    review: { title: "Review", body: <ReviewStep draft={draft} onChange={change} name={name} filter={filter} reach={reach} parent={parent} onStep={goTo} /> },
   };
   const count = reach.total === undefined ? "" : draft.whom === "filter" ? "" : ` to ${format.count(reach.total, "device")}`;
   return (
     <Page title="New deployment" back={{ to: "/deployments", label: "Deployments" }}>
       <Stack>
         {original.error && (
-          <Banner is="danger" title="The deployment to make again could not be loaded" requestId={original.error.requestId}>
+          <Banner is="danger" title="The earlier deployment could not be loaded" requestId={original.error.requestId}>
             {textOf(original.error)}
           </Banner>
         )}

@@ -27,7 +27,7 @@ export function OptionsStep({ draft, onChange }: { draft: Draft; onChange: (chan
           onChange={(force) => onChange({ force })}
         />
       </Card>
-      {has("update_control") && (
+      {has("update_control") && draft.whom !== "retry" && (
         <Card title="Update control">
           <Stack>
             <Switch

@@ -20,7 +20,9 @@ export function ReachCard({ draft, reach }: { draft: Draft; reach: Reach }) {
             format.count(limit ? Math.min(limit, total) : total, "device")
           )}
         </div>
-        {!can("devices:read") ? (
+        {draft.whom === "retry" ? (
+          <p class="muted small">At most: devices that were decommissioned since, or that your rights do not include, are left out.</p>
+        ) : !can("devices:read") ? (
           <p class="muted small">You do not have the right to count devices. The server deploys only to devices that your rights include.</p>
         ) : total === undefined ? (
           <p class="muted small">{draft.whom ? "Complete the choice of devices to see how many it reaches." : "Choose devices to see how many it reaches."}</p>

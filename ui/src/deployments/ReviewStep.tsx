@@ -3,6 +3,8 @@ import { format } from "../app/format";
 import { Banner, Button, Card, Input, KeyValues, Name, Stack, Time } from "../parts";
 import { controlInWords, type Draft, isGated, isPhased, sizes } from "./draft";
 import { settingsOf } from "./protecting";
+import { DEVICE_STATUSES } from "./states";
+import type { Deployment } from "./types";
 import type { Reach, SavedFilter } from "./reach";
 import { protection } from "./rollout";
 
@@ -12,13 +14,16 @@ interface Props {
   name: string;
   filter: SavedFilter | undefined;
   reach: Reach;
+  /** The deployment that a retry is of. */
+  parent: Deployment | undefined;
   onStep: (id: string) => void;
 }
 
-export function ReviewStep({ draft, onChange, name, filter, reach, onStep }: Props) {
+export function ReviewStep({ draft, onChange, name, filter, reach, parent, onStep }: Props) {
   const count = reach.total === undefined ? "" : ` (${format.count(reach.total, "device")} now)`;
   const whom = {
     "": "",
+    retry: `Those of ${parent?.name ?? draft.parent} with the result ${draft.statuses.map((each) => `“${DEVICE_STATUSES[each].label}”`).join(" or ")}${count}`,
     all: `All devices${count}`,
     group: `Group ${draft.group}${count}`,
     filter: `Filter ${filter?.name ?? draft.filter}${count}${draft.max ? `, up to ${draft.max}` : ""}`,
@@ -32,7 +37,7 @@ export function ReviewStep({ draft, onChange, name, filter, reach, onStep }: Pro
   );
   return (
     <Stack>
-      <Input label="Name" hint="The name by which you find it" placeholder={name} value={draft.name} maxLength={256} onInput={(text) => onChange({ name: text })} />
+      <Input label="Name" {...(draft.whom === "retry" ? { hint: "Empty: the name of the earlier deployment with “retry” and a number" } : { hint: "The name by which you find it", placeholder: name })} value={draft.name} maxLength={256} onInput={(text) => onChange({ name: text })} />
       {reach.fitting === 0 && <Banner is="warning">The release fits none of these devices. They all end as “No fitting artifact”.</Banner>}
       <Card title="What will happen">
         <KeyValues

@@ -7,17 +7,21 @@ import { nameOf, shown, valueOf } from "../devices/types";
 import { Badge, Banner, Combobox, EmptyState, Input, Link, RadioGroup, Row, Stack } from "../parts";
 import type { Draft, Whom } from "./draft";
 import type { Reach, SavedFilter } from "./reach";
-import { SEARCH } from "./types";
+import { RetriedField } from "./RetriedField";
+import { type Deployment, SEARCH } from "./types";
 
 interface Props {
   draft: Draft;
   onChange: (change: Partial<Draft>) => void;
   reach: Reach;
   filters: Live<SavedFilter[]>;
+  /** The deployment that a retry is of. */
+  parent: Deployment | undefined;
 }
 
-export function WhomStep({ draft, onChange, reach, filters }: Props) {
+export function WhomStep({ draft, onChange, reach, filters, parent }: Props) {
   const everywhere = canFor("deployments:manage");
+  if (draft.whom === "retry") return parent ? <RetriedField parent={parent} value={draft.statuses} onChange={(statuses) => onChange({ statuses })} /> : null;
   return (
     <Stack>
       <RadioGroup<Whom>

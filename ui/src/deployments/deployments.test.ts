@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Query } from "../app/router";
-import { callOf, draftOf, problems, readDraft, sizes, suggestedName, withAction, writeDraft } from "./draft";
+import { callOf, draftOf, problems, readDraft, retryOf, sizes, suggestedName, withAction, writeDraft } from "./draft";
 import { curveOf, parts, phasesOf, stateOf, unfinished, wasAborted } from "./states";
 import { linkedCursor, timeTo } from "./report";
 import { evenly, moved, spanOf, ticksOf } from "./timeline";
@@ -59,6 +59,34 @@ test("a deployment is made again with its phases from now on", () => {
   assert.equal(draft.whom, "group");
   assert.deepEqual(draft.phases, [{ size: "10", start: "" }, { size: "", start: at(24) }]);
   assert.equal(suggestedName(draft, ""), "os-2 for lab");
+});
+
+test("a retry takes over what its parent had, and changes what is absent from its call", () => {
+  const failing = deployment({
+    phases: [{ id: "1", start_ts: at(-48), device_count: 1, batch_size: 10 }, { id: "2", start_ts: at(-24), device_count: 0, batch_size: 90 }],
+    rollout: { settings: { maximum_per_minute: 5 } } as NonNullable<Deployment["rollout"]>, retries: 2, statistics: { status: { failure: 12, aborted: 3 }, total_size: 0 },
+  });
+  const draft = retryOf(failing, { release: "os-3", statuses: ["failure", "aborted"] }, NOW);
+  assert.deepEqual(draft.phases, [{ size: "10", start: "" }, { size: "", start: at(24) }]);
+  assert.deepEqual(callOf(draft, "not used"), {
+    path: "/management/v1/deployments/deployments/d/retry",
+    body: {
+      artifact_name: "os-3", statuses: ["failure", "aborted"], force_installation: false, retries: 2, rollout: { maximum_per_minute: 5 },
+      phases: [{ batch_size: 10 }, { start_ts: at(24) }],
+    },
+  });
+  const few = retryOf(failing, { release: "os-3", statuses: ["aborted"] }, NOW);
+  assert.deepEqual(few.phases, [{ size: "", start: "" }]);
+  assert.deepEqual(callOf({ ...few, protection: undefined, retries: "" }, "").body, { artifact_name: "os-3", statuses: ["aborted"], force_installation: false, retries: 0, rollout: {} });
+  assert.match(problems({ ...few, statuses: [] }, 0).devices ?? "", /Choose which/);
+  const url = { to: "retry", parent: "d", statuses: "failure,noartifact", release: "r" };
+  assert.deepEqual(throughUrl(url), readDraft(url));
+});
+
+test("the devices of a retry that are not listed are not all devices", () => {
+  assert.equal(draftOf(deployment({}), NOW).whom, "");
+  const accepted = { scope: "identity", attribute: "status", type: "$eq", value: "accepted" } as const;
+  assert.equal(draftOf(deployment({ filter: { id: "", name: "", terms: [accepted] } }), NOW).whom, "all");
 });
 
 test("every device is counted in one part, and an abort concerns those that have not ended", () => {

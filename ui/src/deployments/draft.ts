@@ -1,10 +1,11 @@
 /** A deployment that is being made: kept in the URL, so that a reload, the back button and a colleague find it again. */
 import type { Query, QueryChange } from "../app/router";
-import type { ControlAction, ControlMap, ControlPlace, ControlState, Deployment } from "./types";
+import type { ControlAction, ControlMap, ControlPlace, ControlState, Deployment, RetriedStatus } from "./types";
 import { type Protection, protectionOf, readProtection, settingsOf, wrongIn, writeProtection } from "./protecting";
-import { sizesOf } from "./states";
+import { devicesWith, isForAll, RETRIED, sizesOf } from "./states";
 
-export type Whom = "" | "devices" | "group" | "filter" | "all";
+/** `retry`: the devices of an earlier deployment with some results. */
+export type Whom = "" | "devices" | "group" | "filter" | "all" | "retry";
 export type Unit = "percent" | "devices";
 
 export interface DraftPhase {
@@ -22,6 +23,9 @@ export interface Draft {
   filter: string;
   /** Most devices of a filter, as typed; empty: no limit. */
   max: string;
+  /** Of a retry: the earlier deployment, and the results of the devices that are updated again. */
+  parent: string;
+  statuses: readonly RetriedStatus[];
   unit: Unit;
   phases: readonly DraftPhase[];
   /** What protects the fleet; none: as in Mender. */
@@ -45,11 +49,13 @@ export function readDraft(query: Query): Draft {
   const whom = query.to ?? "";
   return {
     release: query.release ?? "",
-    whom: whom === "devices" || whom === "group" || whom === "filter" || whom === "all" ? whom : named,
+    whom: whom === "devices" || whom === "group" || whom === "filter" || whom === "all" || whom === "retry" ? whom : named,
     devices,
     group: query.group ?? "",
     filter: query.filter ?? "",
     max: query.max ?? "",
+    parent: query.parent ?? "",
+    statuses: RETRIED.filter((each) => query.statuses?.split(",").includes(each)),
     unit: query.unit === "devices" ? "devices" : "percent",
     phases: readPhases(query.phases ?? ""),
     protection: readProtection(query.protect ?? ""),
@@ -61,12 +67,13 @@ export function readDraft(query: Query): Draft {
 }
 
 export function writeDraft(draft: Draft): QueryChange {
-  const { devices, phases, protection, map, whom, unit, ...rest } = draft;
+  const { devices, phases, protection, map, whom, unit, statuses, ...rest } = draft;
   const plain = phases.length === 1 && !phases[0]?.start;
   return {
     ...rest,
     to: whom,
     devices: devices.join(","),
+    statuses: statuses.join(","),
     unit: unit === "percent" ? "" : unit,
     phases: plain ? "" : phases.map(({ size, start }) => `${size}@${start}`).join(","),
     protect: writeProtection(protection),
@@ -97,7 +104,9 @@ function readMap(text: string): ControlMap | undefined {
 export function draftOf(deployment: Deployment, now: number): Draft {
   const terms = deployment.filter.terms ?? [];
   const listed = terms.find((term) => term.attribute === "id" && term.type === "$in")?.value;
-  const whom: Whom = deployment.dynamic ? "filter" : deployment.groups?.length ? "group" : Array.isArray(listed) ? "devices" : "all";
+  // The devices of a retry are not listed if they are many: then they have to be chosen.
+  const chosen: Whom = Array.isArray(listed) ? "devices" : isForAll(deployment) ? "all" : "";
+  const whom: Whom = deployment.dynamic ? "filter" : deployment.groups?.length ? "group" : chosen;
   const phases = deployment.phases ?? [];
   const first = Date.parse(phases[0]?.start_ts ?? "");
   const shift = first > now ? 0 : now - first;
@@ -113,6 +122,8 @@ export function draftOf(deployment: Deployment, now: number): Draft {
     group: deployment.groups?.[0] ?? "",
     filter: deployment.dynamic ? deployment.filter.id : "",
     max: deployment.dynamic && deployment.max_devices ? String(deployment.max_devices) : "",
+    parent: "",
+    statuses: [],
     unit,
     phases: phases.length
       ? phases.map((phase, index) => ({
@@ -126,6 +137,17 @@ export function draftOf(deployment: Deployment, now: number): Draft {
     map: deployment.update_control_map ? map : undefined,
     name: deployment.name,
   };
+}
+
+/** A retry with all that its parent had; its phases only if each of them would have a device. */
+export function retryOf(parent: Deployment, { release, statuses }: Pick<Draft, "release" | "statuses">, now: number): Draft {
+  const draft: Draft = {
+    ...draftOf(parent, now),
+    release, statuses, whom: "retry", parent: parent.id, name: "",
+    devices: [], group: "", filter: "", max: "", map: undefined,
+  };
+  const total = devicesWith(parent.statistics.status, statuses);
+  return isPhased(draft) && sizes(draft, total).includes(0) ? { ...draft, phases: ONCE } : draft;
 }
 
 const wholeNumber = (text: string): number => (/^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN);
@@ -158,6 +180,7 @@ function whomProblem(draft: Draft, total: number | undefined): string | undefine
   if (draft.whom === "devices" && draft.devices.length === 0) return "Add a device.";
   if (draft.whom === "group" && !draft.group) return "Choose a group.";
   if (draft.whom === "filter") return draft.filter ? undefined : "Choose a saved filter.";
+  if (draft.whom === "retry") return draft.statuses.length && total !== 0 ? undefined : "Choose which devices are updated again.";
   return total === 0 ? "No accepted device is among them." : undefined;
 }
 
@@ -225,6 +248,13 @@ export function callOf(draft: Draft, name: string) {
   };
   const v1 = "/management/v1/deployments/deployments" as const;
   switch (draft.whom) {
+    case "retry": {
+      // What is absent is as in the earlier deployment. The server chooses a name that tells its retries apart.
+      const { name: _, update_control_map: __, ...rest } = common;
+      const own = draft.name.trim() ? { name: draft.name.trim() } : {};
+      const body = { ...rest, ...own, statuses: [...draft.statuses], force_installation: draft.force, retries: retries || 0, rollout: rollout ?? {} };
+      return { path: `${v1}/${encodeURIComponent(draft.parent)}/retry` as const, body };
+    }
     case "group":
       return { path: `${v1}/group/${encodeURIComponent(draft.group)}` as const, body: common };
     case "filter":
@@ -239,6 +269,7 @@ export function callOf(draft: Draft, name: string) {
 export function suggestedName(draft: Draft, filterName: string): string {
   const whom = {
     "": "",
+    retry: "",
     all: "all devices",
     group: draft.group,
     filter: filterName,

@@ -4,7 +4,8 @@ import { useApi, type Wanted } from "../app/resource";
 import { can } from "../app/session";
 import type { Device } from "../devices/types";
 import type { Draft } from "./draft";
-import { RELEASES, SEARCH, type Term } from "./types";
+import { devicesWith } from "./states";
+import { type Deployment, RELEASES, SEARCH, type Term } from "./types";
 
 export interface Reach {
   /** Accepted devices that it is for; undefined while unknown. */
@@ -49,14 +50,15 @@ export function searchOf(draft: Draft, filter: SavedFilter | undefined, types?: 
   }
 }
 
-export function useReach(draft: Draft, filter: SavedFilter | undefined): Reach {
+/** `parent`: of a retry, whose devices the earlier deployment has counted. */
+export function useReach(draft: Draft, filter: SavedFilter | undefined, parent: Deployment | undefined): Reach {
   const mayCount = can("devices:read");
   const release = useApi(draft.release && can("releases:read") ? `${RELEASES}/${encodeURIComponent(draft.release)}` : null, { keep: false });
   const types = [...new Set((release.data?.artifacts ?? []).flatMap((artifact) => artifact.device_types_compatible))].sort();
   const all = useApi(mayCount ? searchOf(draft, filter) : null, { keep: false });
   const fitting = useApi(mayCount && types.length ? searchOf(draft, filter, types) : null, { keep: false });
   return {
-    total: all.data && all.total,
+    total: draft.whom === "retry" ? parent && devicesWith(parent.statistics.status, draft.statuses) : all.data && all.total,
     fitting: fitting.data && fitting.total,
     types,
     some: all.data ?? [],

@@ -1,6 +1,6 @@
 /** What a deployment's numbers, phases and devices mean. Nothing here draws. */
 import type { Meaning } from "../parts/basic";
-import type { Deployment, DeviceStatus, Numbers, Outcomes } from "./types";
+import type { Deployment, DeviceStatus, Numbers, Outcomes, RetriedStatus } from "./types";
 
 export const DEVICE_STATUSES: Record<DeviceStatus, { label: string; is: Meaning }> = {
   failure: { label: "Failed", is: "danger" },
@@ -49,6 +49,12 @@ export const unfinished = (numbers: Numbers): number => valueOf(numbers, "runnin
 
 export const failed = (numbers: Numbers): number => numbers.failure ?? 0;
 
+/** The results after which devices can be updated again. */
+export const RETRIED: readonly RetriedStatus[] = ["failure", "aborted", "noartifact"];
+
+/** The number of devices with one of these results. */
+export const devicesWith = (numbers: Numbers, statuses: readonly RetriedStatus[]): number => statuses.reduce((all, each) => all + (numbers[each] ?? 0), 0);
+
 /** All devices of a deployment that are known so far. */
 export const sizeOf = (deployment: Deployment): number =>
   Math.max(deployment.dynamic ? (deployment.max_devices || deployment.device_count) : deployment.max_devices, deployment.device_count);
@@ -92,11 +98,14 @@ export function stateOf(deployment: Deployment): { label: string; is: Meaning } 
   }
 }
 
+/** It is for all accepted devices, unless it is for a group or filter. */
+export const isForAll = (deployment: Deployment): boolean => (deployment.filter.terms ?? []).some((term) => term.attribute === "status");
+
 /** Whom a deployment is for, in words. */
 export function targetOf(deployment: Deployment): string {
   if (deployment.dynamic) return `Filter ${deployment.filter.name || deployment.filter.id}`;
   if (deployment.groups?.length) return `Group ${deployment.groups.join(", ")}`;
-  if (deployment.filter.terms?.some((term) => term.attribute === "status")) return "All devices";
+  if (isForAll(deployment)) return "All devices";
   return "Chosen devices";
 }
 

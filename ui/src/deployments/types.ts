@@ -22,6 +22,9 @@ export type FailureReason = Shape<"FailureReason">;
 export type Report = Shape<"Report">;
 export type ReportPart = Shape<"ReportPart">;
 
+/** A result after which a device can be updated again by a retry. */
+export type RetriedStatus = NonNullable<Shape<"NewRetry">["statuses"]>[number];
+
 /** What was requested to protect a deployment. */
 export type RolloutSettings = Shape<"Rollout">;
 export type Gate = Shape<"Gate">;

@@ -176,6 +176,7 @@ function Fields() {
           <P.Tags label="Tags" value={tags} onChange={setTags} known={["staging", "lab"]} />
           <P.DateTime label="Start" value={when} onChange={setWhen} hint="In your time zone." />
           <P.Checkbox label="Keep going when devices fail" hint="Failures are shown in the report." checked={on} onChange={setOn} />
+          <P.CheckboxGroup label="Which of them" lead="Any, or none." value={["a"]} options={[{ value: "a", label: "One" }, { value: "b", label: "Another", hint: "With a hint" }]} onChange={() => undefined} />
           <P.Checkbox label="Some of them" mixed checked={false} onChange={() => undefined} />
           <P.Switch label="Second factor for everybody" hint="At the next sign-in." checked={on} onChange={setOn} />
           <P.Slider label="Poll every" steps={[5, 30, 120]} value={minutes} show={(value) => `${value} min`} onChange={setMinutes} hint="Drag it, or use the arrow keys." />

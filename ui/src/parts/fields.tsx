@@ -475,6 +475,33 @@ export function RadioGroup<V extends string>({ label, hideLabel, value, options,
   );
 }
 
+export interface CheckboxGroupProps<V extends string> extends Pick<RadioGroupProps<V>, "label" | "options"> {
+  /** What it is about, below the label. */
+  lead?: ComponentChildren;
+  value: readonly V[];
+  onChange: (value: V[]) => void;
+}
+
+/** Any of a few. */
+export function CheckboxGroup<V extends string>({ label, lead, value, options, onChange }: CheckboxGroupProps<V>) {
+  return (
+    <fieldset class="radios">
+      <legend class="field__label">{label}</legend>
+      {lead && <p class="muted small">{lead}</p>}
+      {options.map((option) => (
+        <Checkbox
+          key={option.value}
+          label={option.label}
+          hint={option.hint}
+          disabled={option.disabled}
+          checked={value.includes(option.value)}
+          onChange={(on) => onChange(on ? [...value, option.value] : value.filter((each) => each !== option.value))}
+        />
+      ))}
+    </fieldset>
+  );
+}
+
 /** A few ways to see one thing, side by side: "chart | table". */
 export function Segments<V extends string>({ label, value, options, onChange }: Omit<RadioGroupProps<V>, "cards">) {
   const name = useUid("g");

@@ -1,7 +1,7 @@
 /** Creates or changes a permission set of the tenant's own: calls by method and path. */
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import { Button, Checkbox, EditDialog, IconButton, Input, Select, Stack } from "../parts";
+import { Button, CheckboxGroup, EditDialog, IconButton, Input, Select, Stack } from "../parts";
 import type { PermissionSet, ScopeType } from "./reach";
 import { type Call, callsOf, METHODS, permissionsOf, SETS, wrongPath } from "./sets";
 
@@ -58,12 +58,7 @@ export function SetDialog({ set, onClose, onDone }: { set: PermissionSet | undef
           </div>
         </Stack>
       </fieldset>
-      <fieldset class="radios">
-        <legend class="field__label">Where it holds</legend>
-        {SCOPES.map(({ type, label }) => (
-          <Checkbox key={type} label={label} checked={scopes.includes(type)} onChange={(on) => setScopes(on ? [...scopes, type] : scopes.filter((each) => each !== type))} />
-        ))}
-      </fieldset>
+      <CheckboxGroup label="Where it holds" value={scopes} options={SCOPES.map(({ type, label }) => ({ value: type, label }))} onChange={setScopes} />
     </EditDialog>
   );
 }

@@ -4,7 +4,7 @@ import type { Shape } from "../api/calls";
 import { api } from "../api/client";
 import type { User } from "../api/types";
 import { session } from "../app/session";
-import { Checkbox, EditDialog, Input, Password } from "../parts";
+import { Checkbox, CheckboxGroup, EditDialog, Input, Password } from "../parts";
 
 export type Role = Pick<Shape<"Role">, "name" | "description">;
 
@@ -36,19 +36,13 @@ export function UserDialog({ user, roles, onClose, onDone }: { user: User | unde
       {!user && mails && <Checkbox label="Invite by mail" hint="The user chooses a password with a link in the mail, which works for a week." checked={invites} onChange={setInvites} />}
       {!user && !invites && <Password label="First password" value={password} onInput={setPassword} autocomplete="new-password" hint={mails ? "Tell it to the user; they can change it in their profile." : "This server sends no mails, so there are no invitations: tell the password to the user, who can change it in their profile."} />}
       {roles.length > 0 && (
-        <fieldset class="radios">
-          <legend class="field__label">Roles</legend>
-          <p class="muted small">Without a role, the user is an administrator.</p>
-          {roles.map((role) => (
-            <Checkbox
-              key={role.name}
-              label={role.name}
-              hint={role.description}
-              checked={chosen.includes(role.name)}
-              onChange={(on) => setChosen(on ? [...chosen, role.name] : chosen.filter((name) => name !== role.name))}
-            />
-          ))}
-        </fieldset>
+        <CheckboxGroup
+          label="Roles"
+          lead="Without a role, the user is an administrator."
+          value={chosen}
+          options={roles.map((role) => ({ value: role.name, label: role.name, hint: role.description }))}
+          onChange={setChosen}
+        />
       )}
     </EditDialog>
   );

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import { has } from "../app/session";
-import { Button, Checkbox, Copy, EditDialog, Input, Row } from "../parts";
+import { Button, Checkbox, CheckboxGroup, Copy, EditDialog, Input, Row } from "../parts";
 import { INTEGRATIONS, newSecret, problem, SCOPES, urlOf, type Webhook } from "./delivery";
 
 /** Sent instead of a secret, it means the stored one. */
@@ -45,17 +45,7 @@ export function WebhookDialog({ webhook, onClose, onDone }: { webhook: Webhook |
         </Row>
       )}
       {!webhook && (
-        <fieldset class="radios">
-          <legend class="field__label">It is told of</legend>
-          {SCOPES.filter((scope) => !scope.feature || has(scope.feature)).map((scope) => (
-            <Checkbox
-              key={scope.value}
-              label={scope.label}
-              checked={scopes.includes(scope.value)}
-              onChange={(on) => setScopes(on ? [...scopes, scope.value] : scopes.filter((each) => each !== scope.value))}
-            />
-          ))}
-        </fieldset>
+        <CheckboxGroup label="It is told of" value={scopes} options={SCOPES.filter((scope) => !scope.feature || has(scope.feature))} onChange={setScopes} />
       )}
     </EditDialog>
   );

@@ -23,6 +23,7 @@ from chalicelib.deployments.service.auditing import audited
 from chalicelib.deployments.service.operators.drafts import Draft
 from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.service.operators.reach import require_reach
+from chalicelib.deployments.shapes.rollout import Rollout
 from chalicelib.deployments.tables import deployments
 from chalicelib.errors import BadRequest, Conflict, NotFound, Unprocessable
 from chalicelib.features import Feature
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from chalicelib.deployments.rules.phases import Phase
     from chalicelib.deployments.shapes import NewDeployment, NewDynamicDeployment, NewSoftwareDeployment
-    from chalicelib.deployments.shapes.rollout import Rollout
     from chalicelib.rights import Scopes
     from chalicelib.storage.keys import TenantId
 
@@ -228,7 +228,7 @@ def _phases(tenant: TenantId, wanted: NewSoftwareDeployment, targeted: int, now:
 
 
 def _rollout(tenant: TenantId, wanted: NewSoftwareDeployment, planned: Sequence[Phase]) -> Rollout | None:
-    if wanted.rollout is None:
+    if wanted.rollout is None or wanted.rollout == Rollout():
         return None
     schema.require(rollouts.VERSION)
     zone = wanted.rollout.time_zone or control.get(tenant).settings.time_zone
