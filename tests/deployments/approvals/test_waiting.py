@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.deployments.service import managing
+from chalicelib.fleet import control
 from tests.deployments.approvals.asking import ME, decide, demand, entries, grouped, state
 from tests.deployments.test_dynamic import deploy as deploy_to_filter
 from tests.deployments.test_dynamic import save_filter, tag
@@ -90,6 +91,19 @@ class TestWaiting:
         ended = "decommissioned" if withdraw == "decommission" else "aborted"
         assert world.numbers(deployment) == {"success": 2, ended: 1}
         assert world.show(deployment)["status"] == "finished"
+
+    def test_a_device_may_leave_at_once(
+        self, world: World, fleet: list[Device], second, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before, read = control.get(tenant.id), control.get
+        deployment = world.deploy("two")
+
+        with monkeypatch.context() as patch:  # as in a process that does not know of the tenant's first request yet
+            patch.setattr(control, "get", lambda *given, fresh=False: read(*given, fresh=True) if fresh else before)
+            assert world.api.delete(f"{DEPLOYMENTS}/devices/{fleet[0].id}").status_code == 204
+
+        assert decide(second, deployment).status_code == 204
+        assert world.numbers(deployment) == {"aborted": 1, "pending": 2}
 
     def test_a_device_may_leave_a_dynamic_one(self, world: World, fleet: list[Device], second) -> None:
         for device in fleet[:2]:

@@ -21,6 +21,7 @@ from chalicelib.fleet import heads as fleet_heads
 from chalicelib.storage.transactions import Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from chalicelib.deployments.rules.deployment import Plan
@@ -52,10 +53,12 @@ def device_gone(tenant: TenantId, device_id: str) -> None:
 
 
 def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
-    known = control.get(tenant)
+    # Another process may just have stored the tenant's first deployment that waits for approval.
+    known = control.get(tenant, fresh=True)
     if known.parts > 1 or known.approvals:
         # First, so that a deployment that polls begin to see meanwhile is found below.
         _withdraw_hidden(tenant, device_id, status)
+        known = control.get(tenant, fresh=True)
     # Each iteration takes the device out of one deployment; the bound exceeds the number that can be open at once.
     lost = 0
     while lost < ATTEMPTS:
@@ -63,10 +66,10 @@ def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
         if head is None:
             return
         try:
-            if not _withdraw_oldest(tenant, head, status):
+            if not _withdraw_oldest(tenant, head, known.open, status):
                 return
         except (Lost, Withdrawn):
-            control.forget(tenant)
+            known = control.get(tenant, fresh=True)
             lost += 1
     raise Unavailable
 
@@ -88,8 +91,11 @@ def _is_target_of_hidden(tenant: TenantId, plan: Plan, device_id: str) -> bool:
     return head is not None and Verdicts(tenant, head).take(plan)
 
 
-def _withdraw_oldest(tenant: TenantId, head: Head, status: Status) -> bool:
-    """Take the device out of its oldest open deployment; False if there is none."""
+def _withdraw_oldest(tenant: TenantId, head: Head, opened: Mapping[str, int], status: Status) -> bool:
+    """Take the device out of its oldest open deployment; False if there is none.
+
+    ``opened``: the open deployments of the control item.
+    """
     current = heads.current_of(head)
     if current is not None:
         plan = plans.get(tenant, current.d)
@@ -98,7 +104,6 @@ def _withdraw_oldest(tenant: TenantId, head: Head, status: Status) -> bool:
         else:
             beginning.end(tenant, plan, head, Status(current.s), status, clock.now())
         return True
-    opened = control.get(tenant, fresh=True).open
     verdicts = Verdicts(tenant, head)
     possible = plans.possible_for(tenant, head, opened, verdicts)
     for each in polling.waiting(head.decided, heads.queue_of(head), possible):
