@@ -49,6 +49,7 @@ class Verdicts:
         stored = _Stored(-1) if head.verdicts is None else msgspec.convert(head.verdicts, _Stored)
         # Without its history a device may get deployments again that were too old for it when the results were taken.
         fresh = stored.f == head.facts and stored.a <= head.decided
+        self._after = stored.a if fresh else 0
         self.upto = stored.u if fresh else 0
         """The sequence number up to which it is known which open deployments match."""
         self.matching = frozenset(stored.y if fresh else ())
@@ -56,19 +57,23 @@ class Verdicts:
 
     def take(self, plan: Plan, others: Iterable[Plan] = ()) -> bool:
         """Whether a dynamic deployment's filter matches. If it must be evaluated, ``others`` are evaluated too."""
-        if plan.sequence <= self.upto:
+        if self._is_known(plan):
             return plan.sequence in self.matching
         if plan.sequence not in self._taken:
             # Imported here because most polls return before.
             from chalicelib.inventory import service as inventory
 
             terms = tuple[inventory.Term, ...]
-            asked = [plan, *(each for each in others if each.sequence > self.upto and each is not plan)]
+            asked = [plan, *(each for each in others if not self._is_known(each) and each is not plan)]
             taken = inventory.matches_each(
                 self._tenant, self._head.device_id, [msgspec.convert(each.filter["terms"], terms) for each in asked]
             )
             self._taken |= {each.sequence: is_taken for each, is_taken in zip(asked, taken, strict=True)}
         return self._taken[plan.sequence]
+
+    def _is_known(self, plan: Plan) -> bool:
+        """Whether a stored result says if the filter matches. Polls do not ask for deployments before these results."""
+        return self._after < plan.sequence <= self.upto
 
     def keep(self, opened: Mapping[str, int]) -> None:
         """Store new results in the head, if there are any.

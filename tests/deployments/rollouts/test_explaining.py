@@ -9,15 +9,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import limits
 from tests.deployments.model import new_world
 from tests.deployments.rollouts.test_gates import CANARY, steer
+from tests.deployments.test_dynamic import deploy as deploy_to_filter
 from tests.deployments.test_dynamic import save_filter
+from tests.deployments.test_many_open import open_more, to_strangers
 from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.roles.test_roles import ROLES, role, scoped
+from tests.support.probe import counted
 from tests.support.time import Clock
 
 if TYPE_CHECKING:
+    from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
     from tests.conftest import SignIn
     from tests.simulator.device import Device
@@ -106,16 +109,68 @@ def test_already_installed_and_unknown(world: World, fleet: list[Device], device
     assert explained(world, fleet[1])[0]["decision"] == "unknown"
 
 
-def test_many_open_deployments_are_bounded(
-    world: World, fleet: list[Device], device: Device, monkeypatch: pytest.MonkeyPatch
+def test_all_of_many_open_deployments(
+    world: World, fleet: list[Device], device: Device, tenant: Tenant, warm: None
 ) -> None:
-    monkeypatch.setattr(limits, "EXPLAINED", 3)
-    for number in range(4):
-        world.deploy("two", [each.id for each in fleet[1:8]], name=f"others {number}")
-    mine = world.deploy("two", name="mine")
-    found = explained(world, device)
-    assert len(found) == 3
-    assert mine in {each["id"] for each in found}
+    other = to_strangers(world)
+    mine = world.deploy("two", [each.id for each in fleet[:8]], name="mine")
+    explained(world, device)
+    with counted() as few:
+        assert len(explained(world, device)) == 2
+    more = open_more(tenant.id, other, 120)
+    explained(world, device)  # this process reads each of them once
+    with counted() as many:
+        found = explained(world, device)
+
+    assert [each["id"] for each in found] == [other, mine, *more]
+    assert [each["decision"] for each in found] == ["not-a-target", "assign", *["not-a-target"] * 118]
+    assert len(many.calls) <= len(few.calls) + 1  # the page of open deployments
+
+
+def test_a_rate_and_a_time_zone_are_read_once(world: World, fleet: list[Device], device: Device, warm: None) -> None:
+    all_day = {"windows": [{"start_time": "00:00", "duration": "P2D"}], "device_time_zone": "geo-timezone"}
+    costs, said = [], list[tuple[str, str]]()
+    for number in range(3):
+        world.deploy("two", name=str(number), rollout=all_day | {"maximum_per_minute": 5})
+        explained(world, device)
+        with counted() as cost:
+            said = brief(world, device)
+        costs.append(cost.calls)
+
+    assert said == [("0", "assign"), ("1", "later"), ("2", "later")]
+    assert costs[0] == costs[1] == costs[2]
+
+
+def test_what_is_not_for_the_device_does_not_come_after_another(
+    world: World, fleet: list[Device], device: Device
+) -> None:
+    steer(world, world.deploy("two"), "pause")
+    world.deploy("two", [each.id for each in fleet[1:8]], name="others")
+    assert brief(world, device) == [("rollout", "paused"), ("others", "not-a-target")]
+
+
+def test_a_dynamic_deployment_that_the_device_has_finished(world: World, device: Device) -> None:
+    device.inventory({"device_type": "qemux86-64", "place": "here"})
+    chosen = save_filter(world, "inventory", "place", "here")
+    finished = deploy_to_filter(world, chosen, artifact_name="two")
+    serves(device.poll(), finished)
+    device.report(finished, "success")
+    deploy_to_filter(world, chosen, artifact_name="two", name="newer", rollout=NIGHT)
+    device.poll()  # stores which filters match
+    assert [each["decision"] for each in explained(world, device)][:1] == ["done"]
+
+
+def test_after_the_abort_of_what_the_device_is_doing(world: World, device: Device) -> None:
+    skipped = world.deploy("two", name="skipped", rollout={"when_paused": "skip"})
+    steer(world, skipped, "pause")
+    newer = world.deploy("two", name="newer")
+    serves(device.poll(), newer)
+    world.abort(newer)
+    steer(world, skipped, "resume")
+    # The next poll finds that it has ended, and gives the device nothing older.
+    assert brief(world, device) == [("skipped", "done")]
+    serves_nothing(device.poll())
+    assert brief(world, device) == [("skipped", "done")]
 
 
 def test_only_what_the_user_may_see(world: World, device: Device, sign_in: SignIn, tenant: Any) -> None:

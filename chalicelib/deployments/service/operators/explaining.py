@@ -8,11 +8,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments.rules import decision, polling, selection, waiting, windows
 from chalicelib.deployments.rules.decision import Outcome
-from chalicelib.deployments.rules.polling import Waiting
 from chalicelib.deployments.rules.rollout import delay
 from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.rules.statuses import Status
@@ -27,12 +28,12 @@ from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from chalicelib.deployments.rules.decision import Decision
     from chalicelib.deployments.rules.deployment import Deployment, Plan
-    from chalicelib.deployments.rules.polling import Current
+    from chalicelib.deployments.rules.polling import Current, Waiting
     from chalicelib.deployments.shapes.rollout import Decided
     from chalicelib.fleet.head import Head
     from chalicelib.rights import Scopes
@@ -55,22 +56,30 @@ _DECIDED: Final[dict[Outcome, Decided]] = {
 
 
 def explain(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Explanation]:
-    """What the next poll of a device does about each open deployment, oldest first; at most ``limits.EXPLAINED``.
+    """What the next poll of a device does about each open deployment.
 
-    If more are open, those that cannot be for the device are left out first. Those outside of the scopes are left out
-    too. The list is empty for devices that are not accepted.
+    The active one comes first, then the others in the order of polls, then at most ``limits.EXPLAINED`` that polls do
+    not see yet. Those outside of the scopes are left out. The list is empty for devices that are not accepted.
     """
     head = fleet_heads.find(tenant, device_id)
     if head is None or not head.is_accepted:
         return []
     now = clock.now()
-    found = _considered(tenant, head)
+    opened = control.get(tenant, fresh=True).open
+    found = _considered(tenant, head, opened)
     current = heads.current_of(head)
     active = [current.d] if current is not None else []
     facts = Prediction(tenant, head, [*active, *(each.deployment for each in found)], now)
+    facts.read_targets()
+    if current is not None and current.d not in facts.stored:  # its next poll finds out that it has ended
+        head = replace(head, decided=max(head.decided, current.decides or 0))
+    said = [
+        *_Explanations(tenant, head, facts, now).all(found, current),
+        *_others(tenant, opened.keys() - {each.deployment for each in found}),
+    ]
+    said.sort(key=lambda each: (each[1][0] != "active", each[0].sequence))
     reach = Reach(tenant, scopes)
-    said = [*_Explanations(tenant, head, facts, now).all(found, current), *_hidden(tenant, facts)]
-    return [_show(plan, each) for plan, each in said if reach.takes(plan)][: limits.EXPLAINED]
+    return [_show(plan, each) for plan, each in [*said, *_hidden(tenant, facts)] if reach.takes(plan)]
 
 
 def _show(plan: Plan, said: _Said) -> Explanation:
@@ -87,15 +96,21 @@ def _show(plan: Plan, said: _Said) -> Explanation:
     )
 
 
-def _considered(tenant: TenantId, head: Head) -> list[Waiting]:
-    """The open deployments that are explained, oldest first; those that may be for the device take precedence."""
-    opened = control.get(tenant, fresh=True).open
-    possible = plans.possible_for(tenant, head, opened, Verdicts(tenant, head))
-    found = {each.deployment: each for each in polling.waiting(0, heads.queue_of(head), possible)}
-    others = (Waiting(number, each, on_head=False) for each, number in opened.items() if each not in found)
-    for each in islice(others, max(0, limits.EXPLAINED - len(found))):
-        found[each.deployment] = each
-    return sorted(found.values(), key=lambda each: each.sequence)[: limits.EXPLAINED]
+def _considered(tenant: TenantId, head: Head, opened: Mapping[str, int]) -> list[Waiting]:
+    """The open deployments that may be for the device or that it has finished, oldest first."""
+    # Results of filters do not go back to what the device has finished.
+    since_ever = replace(head, decided=0, verdicts=None)
+    possible = plans.possible_for(tenant, since_ever, opened, Verdicts(tenant, since_ever))
+    return polling.waiting(0, heads.queue_of(head), possible)
+
+
+def _others(tenant: TenantId, wanted: Collection[str]) -> Iterator[tuple[Plan, _Said]]:
+    """The open deployments that cannot be for the device, which takes no read of what the process knows of them."""
+    plans.load(tenant, wanted)
+    for each in wanted:
+        plan = plans.get(tenant, each)
+        if plan is not None:
+            yield plan, ("not-a-target", _NOT_A_TARGET[plan.dynamic], None)
 
 
 def _hidden(tenant: TenantId, facts: Prediction) -> Iterator[tuple[Plan, _Said]]:
@@ -103,11 +118,12 @@ def _hidden(tenant: TenantId, facts: Prediction) -> Iterator[tuple[Plan, _Said]]
     known = control.get(tenant)
     if known.parts == 1 and not known.approvals:
         return
-    for each in deployments.of_tenant(tenant, is_open=True, newest_first=False):
+    hidden = (each for each in deployments.of_tenant(tenant, is_open=True, newest_first=False) if each.is_hidden)
+    for each in islice(hidden, limits.EXPLAINED):
         may_reach = each.plan.dynamic or not each.plan.is_listed or facts.is_target(each.plan)
         if each.waits and may_reach:
             yield each.plan, ("waits-for-approval", "a second person has to approve it first", None)
-        elif each.preparing is not None and not each.waits:
+        elif not each.waits:
             yield each.plan, ("preparing", "its devices are still being listed", None)
 
 
@@ -167,6 +183,8 @@ class _Explanations:
             case Outcome.RATE_REACHED:
                 rate = plan.rollout.maximum_per_minute if plan.rollout is not None else None
                 text = f"as many devices have begun in this minute as may begin ({rate} a minute)"
+            case Outcome.BEHIND_ANOTHER if not self._facts.is_target(plan):  # which a poll need not know
+                return _DECIDED[Outcome.NOT_A_TARGET], _NOT_A_TARGET[plan.dynamic], None
             case Outcome.BEHIND_ANOTHER if held_by is not None:
                 text = f'it comes after "{held_by.name}", which is older and for which the device waits'
         return _DECIDED[decided.outcome], text, opens

@@ -21,6 +21,7 @@ from chalicelib.errors import NotFound
 from chalicelib.features import Feature
 from chalicelib.fleet import control
 from chalicelib.inventory import service as inventory
+from chalicelib.storage.parallel import in_parallel
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,7 +46,13 @@ class Prediction:
         self.stored: dict[str, Deployment] = {
             each.id: each for each in deployments.find_many(tenant, wanted).values() if each.is_open
         }
+        self._zones: dict[str, str | None] = {}
+        self._in_minute: dict[str, tuple[int, int]] | None = None
         self._begun = counters.read_begun(tenant, (each.plan for each in self.stored.values()))
+
+    def read_targets(self) -> None:
+        """Read the targets that are in the bucket, several at a time."""
+        in_parallel(self.is_target, [each.plan for each in self.stored.values() if each.plan.in_bucket])
 
     def plan(self, waiting: Waiting) -> Plan | None:
         """See ``Facts``."""
@@ -76,11 +83,16 @@ class Prediction:
 
     def zone(self, attribute: str) -> str | None:
         """See ``Facts``."""
-        return zones.read(self._tenant, self.device_id, attribute)
+        if attribute not in self._zones:
+            self._zones[attribute] = zones.read(self._tenant, self.device_id, attribute)
+        return self._zones[attribute]
 
     def is_rate_reached(self, plan: Plan) -> bool:
         """See ``Facts``."""
-        begun, most = pacing.begun_in_minute(self._tenant, plan, self.device_id, self._now)
+        if self._in_minute is None:
+            wanted = [each.plan for each in self.stored.values()]
+            self._in_minute = pacing.begun_in_minute(self._tenant, wanted, self.device_id, self._now)
+        begun, most = self._in_minute[plan.id]
         return begun >= most
 
 
