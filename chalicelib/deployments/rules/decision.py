@@ -153,12 +153,12 @@ def could_begin(plan: Plan, facts: Facts, state: State, phase: int | None, now: 
     rollout = plan.rollout
     if rollout is None:
         return now
-    began = windows.opened(rollout.windows, zone_of(rollout, facts), now) if rollout.windows else plan.created
+    began = windows.opened(rollout.windows, zone_of(rollout, facts), now) if rollout.windows else plan.visible
     if began is None:
         return None
     if not rollout.jitter:
         return now
-    opened = plan.created if phase is None else opened_at(plan, state, phase)
+    opened = plan.visible if phase is None else opened_at(plan, state, phase)
     return max(began, opened) + delay(plan.id, facts.device_id, rollout.jitter)
 
 

@@ -23,7 +23,7 @@ SOFTWARE, CONFIGURATION = "software", "configuration"
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a deployment that never changes once polls can see it.
 
-    Each field is the attribute of the same name in ``tables.items.DeploymentItem``.
+    Each field is the attribute of the same name in ``tables.items.DeploymentItem``, or made of others there.
     """
 
     id: str
@@ -32,6 +32,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = SOFTWARE
     sequence: int = 0
     created: datetime
+    approved: datetime | None = None
+    """When a second person approved it; None: it needed no approval, or has none yet."""
     size: int
     """The number of devices; of a dynamic deployment its maximum, 0 for no limit."""
     dynamic: bool = False
@@ -68,6 +70,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What protects the fleet; None: nothing but phases."""
     lock: str
     """Hash of the parameters that no two unfinished deployments may share."""
+
+    @property
+    def visible(self) -> datetime:
+        """Since when polls see it: its creation, or its approval. Large deployments are prepared after that."""
+        return self.approved or self.created
 
     @property
     def configures(self) -> bool:

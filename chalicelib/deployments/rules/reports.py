@@ -41,9 +41,7 @@ class Course(msgspec.Struct, frozen=True):
 def start(deployment: Deployment) -> datetime:
     """When the first devices could begin."""
     plan = deployment.plan
-    approval = deployment.approval
-    visible = (approval.decided_at if approval is not None else None) or plan.created
-    return max(visible, plan.phases[0].start) if plan.phases else visible
+    return max(plan.visible, plan.phases[0].start) if plan.phases else plan.visible
 
 
 def course(row: Row, deployment: Deployment) -> Course:

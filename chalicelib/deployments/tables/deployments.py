@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
-_COMPUTED = {"id", "phases", "has_map", "rollout"}
+_COMPUTED = {"id", "approved", "phases", "has_map", "rollout"}
 """The fields of a plan that are not just the attribute of the same name."""
 _PLAIN = [field for field in Plan.__struct_fields__ if field not in _COMPUTED]
 _plain_of = attrgetter(*_PLAIN)
@@ -63,14 +63,17 @@ def of_item(item: DeploymentItem | DeploymentRecord) -> Deployment:
     phases = msgspec.convert(item.phases or [], tuple[Phase, ...])
     has_map = item.control_map is not None
     rollout = None if item.rollout is None else msgspec.convert(item.rollout, Rollout)
+    approval = None if item.approval is None else msgspec.convert(item.approval, Approval)
+    approved = approval.decided_at if approval is not None and approval.state == "approved" else None
+    identity = deployment_of(item.pk)
     return Deployment(
-        plan=Plan(id=deployment_of(item.pk), phases=phases, has_map=has_map, rollout=rollout, **stored),
+        plan=Plan(id=identity, approved=approved, phases=phases, has_map=has_map, rollout=rollout, **stored),
         finished=item.finished,
         aborted=bool(item.aborted),
         opened=item.opened,
         control_map=item.control_map,
         preparing=None if item.preparing is None else msgspec.convert(item.preparing, Preparing),
-        approval=None if item.approval is None else msgspec.convert(item.approval, Approval),
+        approval=approval,
         sums=None if item.sums is None else msgspec.convert(item.sums, Counts),
         retried_by=tuple(item.retried_by or ()),
         corrections=item.corrections or 0,

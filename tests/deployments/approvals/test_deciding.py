@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chalicelib import limits
+from chalicelib.deployments.rules.rollout import delay
 from chalicelib.deployments.service import managing
 from chalicelib.deployments.service import preparing as asking
 from chalicelib.fleet import control, control_items, parts
@@ -53,6 +55,19 @@ class TestDecision:
         assert world.show(deployment)["status"] == "finished"
         listed = world.api.get(DEPLOYMENTS).json()
         assert [each["id"] for each in listed] == [deployment, newer]  # by when devices could get it
+
+    def test_delays_of_devices_count_from_the_approval(
+        self, world: World, fleet: list[Device], moment: Clock, second: httpx2.Client
+    ) -> None:
+        deployment = world.deploy("two", rollout={"jitter": "PT1H"})
+        moment.move(hours=2)
+        assert decide(second, deployment).status_code == 204
+        begins = [moment.time + delay(deployment, device.id, timedelta(hours=1)) for device in fleet]
+        for device, begin in sorted(zip(fleet, begins, strict=True), key=lambda each: each[1]):
+            moment.time = begin - timedelta(milliseconds=2)
+            serves_nothing(device.poll())
+            moment.move(milliseconds=4)
+            serves(device.poll(), deployment)
 
     def test_rejecting_aborts_it(self, world: World, fleet: list[Device], second: httpx2.Client) -> None:
         deployment = world.deploy("two")
