@@ -18,7 +18,7 @@ from chalicelib.deployments.rules.deployment import Plan
 from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.rules.polling import Current
 from chalicelib.deployments.rules.row import Edit, Row
-from chalicelib.deployments.rules.statuses import WITHDRAWN, Status
+from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.shapes.rollout import Rollout
 from chalicelib.deployments.tables import counters, heads, rows
 from chalicelib.deployments.tables.counters import Delta, Loan, Step
@@ -242,6 +242,7 @@ def of_phase(delta: Delta, *, counts_results: bool) -> list[Action]:
 @given(
     before=st.none() | statuses,
     after=statuses,
+    begins=st.booleans(),
     size=st.integers(0, 10**9),
     phase=st.none() | st.integers(0, 3),
     completes=st.booleans(),
@@ -253,6 +254,7 @@ def of_phase(delta: Delta, *, counts_results: bool) -> list[Action]:
 def test_counting(  # noqa: PLR0917  # the parts of a change
     before: Status | None,
     after: Status,
+    begins: bool,
     size: int,
     phase: int | None,
     completes: bool,  # drawn by name
@@ -262,13 +264,13 @@ def test_counting(  # noqa: PLR0917  # the parts of a change
     rollout: Rollout | None,
 ):
     plan = plan_of(256 if large else 0, 4, rollout)
-    delta = Delta(before=before, after=after, is_new=before is None, size=size, phase=phase, upto=upto)
+    delta = Delta(before=before, after=after, is_new=before is None, begins=begins, size=size, phase=phase, upto=upto)
     loan = Loan(lent, 5, creates=False) if large and lent and upto is not None else None
     item = counter_ref(TENANT, plan, number_of(plan, DEVICE))
 
     actions: list[Action] = [getattr(CounterItem, name).add(amount) for name, amount in delta.numbers().items()]
     condition = CounterItem.closed.does_not_exist()
-    if before is None and after not in WITHDRAWN:
+    if begins:
         condition &= CounterItem.held.does_not_exist()
     if before is not None and before.final and not after.final:
         condition &= CounterItem.complete.does_not_exist()

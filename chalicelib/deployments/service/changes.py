@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from chalicelib.deployments.rules.deployment import Plan
 from chalicelib.deployments.rules.row import NOTHING, Edit, Row
-from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.rules.statuses import WITHDRAWN, Status
 from chalicelib.deployments.service import capacity, closing, downgrades, events
 from chalicelib.deployments.service.capacity import Full
 from chalicelib.deployments.tables import counters, deployments, heads, pacing, rows
@@ -89,6 +89,7 @@ class Change(msgspec.Struct, frozen=True):
             before=self.before,
             after=self.after,
             is_new=self.new_row is not None and not self.replaces_deleted,
+            begins=self.new_row is not None and self.after not in WITHDRAWN,
             size=self.size,
             phase=self.phase,
             upto=self.upto,

@@ -13,7 +13,7 @@ import msgspec
 
 from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.statistics import NONE, Counts, PhaseResults
-from chalicelib.deployments.rules.statuses import WITHDRAWN, Status
+from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.tables import records
 from chalicelib.deployments.tables.items import (
     NEVER,
@@ -182,17 +182,14 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     after: Status
     is_new: bool
     """Whether the row is counted for the first time."""
+    begins: bool
+    """Whether a device begins, which it may not while the deployment is paused; maybe again, without its history."""
     size: int
     """Additional bytes that the deployment serves."""
     phase: int | None
     """The phase in which the row begins or has begun."""
     upto: int | None
     """The number of devices that may have begun, including this one; None: no limit."""
-
-    @property
-    def begins(self) -> bool:
-        """Whether a device begins, which it may not while the deployment is paused."""
-        return self.is_new and self.after not in WITHDRAWN
 
     @property
     def resumes(self) -> bool:

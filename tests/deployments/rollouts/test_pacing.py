@@ -16,7 +16,7 @@ from tests.deployments.rollouts.test_stops import divide
 from tests.deployments.test_dynamic import deploy as deploy_to_filter
 from tests.deployments.test_dynamic import save_filter
 from tests.deployments.test_races import codes, concurrently
-from tests.deployments.world import World, serves, serves_nothing
+from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
 from tests.support.probe import counted
 
 if TYPE_CHECKING:
@@ -128,6 +128,33 @@ def test_a_rate_is_exact(
         assert codes(concurrently([device.poll for device in fleet]))[200] == begun
         assert world.show(deployment)["device_count"] == begun
         moment.move(minutes=1)
+
+
+def test_a_device_that_begins_again_counts_for_the_rate(world: World, fleet: list[Device], moment: Clock) -> None:
+    first, second = fleet[:2]
+    deployment = world.deploy("two", rollout={"maximum_per_minute": 1})
+    finish(first, deployment)
+    place = f"{DEPLOYMENTS}/devices/{first.id}/history"
+    for _ in range(2):
+        assert world.api.delete(place).status_code == 204
+        serves_nothing(first.poll())
+        moment.move(minutes=1)
+        serves(first.poll(), deployment)
+        serves_nothing(second.poll())
+        first.report(deployment, "success")
+
+
+def test_a_device_that_would_begin_again_waits_for_a_paused_deployment(
+    world: World, fleet: list[Device], tenant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = world.deploy("two")
+    finish(fleet[0], deployment)
+    assert world.api.delete(f"{DEPLOYMENTS}/devices/{fleet[0].id}/history").status_code == 204
+    stale = control.get(tenant.id)
+    assert steer(world, deployment, "pause").status_code == 204
+    with monkeypatch.context() as patch:
+        patch.setattr(control, "get", lambda *_, **__: stale)
+        serves_nothing(fleet[0].poll())
 
 
 def test_a_poll_in_a_full_minute_is_one_read(world: World, fleet: list[Device], moment: Clock, warm: None) -> None:
