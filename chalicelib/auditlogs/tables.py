@@ -3,23 +3,28 @@
 | table | pk | sk | item |
 |---|---|---|---|
 | auditlogs | ``T#t#<shard>`` | ``<time>#<number>`` | an entry; never changed, deleted when it expires |
-| auditchains | ``T#t`` | ``<shard>`` | the head of a chain |
+| auditchains | ``T#t`` or ``T#t#L#<group>`` | ``<shard>`` | the head of a chain |
 
-Index ``list`` of auditlogs: ``T#t``, ``<time>#<shard>#<number>``, which is the order that lists are shown in.
+Index ``list`` of auditlogs: ``T#t`` or ``T#t#L#<group>``, ``<time>#<shard>#<number>``, which is the order that lists
+are shown in. Groups are those of the divided chains of large tenants (``rules.chains``).
 IAM policies deny changing or deleting anything in ``auditlogs``, so the heads are in a table of their own.
 """
 
 from __future__ import annotations
 
+from heapq import merge
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 
 from chalicelib.auditlogs.rules import chains, entries
 from chalicelib.auditlogs.rules.chains import Head, Row
+from chalicelib.fleet import control
 from chalicelib.storage import keys
 from chalicelib.storage.base import IntegerAttribute, Item, TableName
 from chalicelib.storage.indexes import ListIndex
+from chalicelib.storage.parallel import in_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,20 +73,30 @@ def _head(item: HeadItem) -> Head:
 
 def head(tenant: TenantId, shard: int) -> Head:
     """The head of a chain; of a new chain, the one before its first entry."""
-    item = HeadItem.find(keys.partition(tenant), keys.sort(str(shard)))
+    item = HeadItem.find(_group(tenant, chains.group(shard)), keys.sort(str(shard)))
     return _head(item) if item is not None else Head()
 
 
 def heads(tenant: TenantId) -> dict[int, Head]:
     """The heads of the tenant's chains, by shard."""
-    found = HeadItem.query(keys.partition(tenant), consistent_read=True)
-    return {int(keys.last_part(item.sk)): _head(item) for item in found}
+    found = in_parallel(lambda key: list(HeadItem.query(key, consistent_read=True)), _groups(tenant))
+    return {int(keys.last_part(item.sk)): _head(item) for item in chain.from_iterable(found)}
+
+
+def _group(tenant: TenantId, group: int | None) -> str:
+    """The partition of the heads of a group of chains, or of the undivided ones, and of their list."""
+    return keys.partition(tenant) if group is None else keys.partition(tenant, "L", f"{group:x}")
+
+
+def _groups(tenant: TenantId) -> list[str]:
+    divided = range(chains.GROUPS) if control.get(tenant).parts > 1 else ()
+    return [_group(tenant, group) for group in (None, *divided)]
 
 
 def move_head(tx: Transaction, tenant: TenantId, shard: int, before: Head, after: Head) -> None:
     """Replace the head ``before`` by ``after``; fails if it has changed."""
     item = HeadItem(
-        keys.partition(tenant),
+        _group(tenant, chains.group(shard)),
         keys.sort(str(shard)),
         number=after.number,
         hash=after.hash,
@@ -106,7 +121,7 @@ def _item(entry: Entry, content: bytes, entry_hash: str) -> EntryItem:
         content=content,
         hash=entry_hash,
         expires_at=entry.expires,
-        list_pk=keys.partition(tenant),
+        list_pk=_group(tenant, chains.group(entry.shard)),
         list_sk=keys.sort(time, str(entry.shard), number),
     )
 
@@ -114,14 +129,22 @@ def _item(entry: Entry, content: bytes, entry_hash: str) -> EntryItem:
 def by_time(
     tenant: TenantId, after: int | None, before: int | None, *, newest_first: bool, limit: int | None = None
 ) -> Iterator[Entry]:
-    """Entries between two milliseconds (inclusive), in order; a megabyte a round trip, or ``limit`` entries."""
-    found = EntryItem.by_time.query(
-        keys.partition(tenant),
-        _between(EntryItem.list_sk, after, before),
-        scan_index_forward=not newest_first,
-        limit=limit,
-    )
-    return (entries.decoded(item.content) for item in found)
+    """Entries between two milliseconds (inclusive), in order; a megabyte a round trip, or ``limit`` entries.
+
+    In a large tenant, all groups are read at the same time, as much of each.
+    """
+
+    def read(key: str) -> Iterator[EntryItem]:
+        times = _between(EntryItem.list_sk, after, before)
+        return EntryItem.by_time.query(key, times, scan_index_forward=not newest_first, limit=limit)
+
+    groups = _groups(tenant)
+    if len(groups) == 1 or limit is None:
+        found = map(read, groups)
+    else:
+        found = map(iter, in_parallel(lambda key: list(read(key)), groups))
+    rows = merge(*found, key=lambda item: item.list_sk, reverse=newest_first)
+    return (entries.decoded(item.content) for item in rows)
 
 
 def number_at(tenant: TenantId, shard: int, after: int | None, before: int | None, *, last: bool) -> int | None:
@@ -146,7 +169,7 @@ _LATEST = 10**14
 """In milliseconds: the year 5138."""
 
 
-def chain(tenant: TenantId, shard: int) -> Iterator[Row]:
+def of_chain(tenant: TenantId, shard: int) -> Iterator[Row]:
     """The stored entries of a chain, by key."""
     for item in EntryItem.query(keys.partition(tenant, str(shard)), consistent_read=True):
         entry = chains.bare(item.content)
@@ -157,6 +180,8 @@ def chain(tenant: TenantId, shard: int) -> Iterator[Row]:
 
 def expire_heads(tenant: TenantId) -> None:
     """Let the heads of the tenant's chains expire with the last entries that they lead to."""
-    for item in HeadItem.query(keys.partition(tenant), consistent_read=True):
+    groups = (_group(tenant, group) for group in (None, *range(chains.GROUPS)))
+    found = (HeadItem.query(key, consistent_read=True) for key in groups)
+    for item in chain.from_iterable(found):
         if getattr(item, "expires_at", None) is None:
             item.update([HeadItem.expires_at.set(item.expires)], HeadItem.hash == item.hash)

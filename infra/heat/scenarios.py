@@ -96,6 +96,12 @@ def _first_contact(fleet: Fleet) -> Rates:
     }
 
 
+def _let_in(fleet: Fleet) -> Rates:
+    """New devices appear, each within one interval, which a rule accepts, and report their inventory."""
+    every = fleet.devices / fleet.poll
+    return {"accepted by a rule": every, "poll": every, "inventory, first": every}
+
+
 def _inventories(fleet: Fleet) -> Rates:
     return _steady(fleet) | {"inventory, changed": fleet.devices / fleet.poll}
 
@@ -110,6 +116,7 @@ SCENARIOS = (
     Scenario("all devices come back within 10 minutes", _back_within(600)),
     Scenario("all devices come back within a minute", _back_within(60)),
     Scenario("preauthorized devices appear", _first_contact),
+    Scenario("a rule accepts all devices", _let_in, is_new=True),
     Scenario("all devices report another inventory", _inventories),
 )
 

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.auditlogs import service, tables
+from chalicelib.auditlogs.rules import chains
 from chalicelib.auditlogs.rules.entries import hash_of
 from chalicelib.auditlogs.service import Action, Object, ObjectType, recording
 from chalicelib.auditlogs.tables import EntryItem, HeadItem
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """All entries go to chain 0."""
-    monkeypatch.setattr(recording, "_SHARDS", 1)
+    monkeypatch.setattr(chains, "UNDIVIDED", range(1))
 
 
 def release(name: str = "n") -> Object:
@@ -110,7 +111,7 @@ def test_the_cost_of_an_entry(tenant: Tenant, warm: None):
 
 @pytest.mark.parametrize("shards", [1, 8])
 def test_concurrent_changes(tenant: Tenant, shards: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(recording, "_SHARDS", shards)
+    monkeypatch.setattr(chains, "UNDIVIDED", range(shards))
     before = len(numbers(tenant.id))
 
     def change(number: int) -> bool:

@@ -242,7 +242,7 @@ class TestDailyLimit:
 
     @pytest.mark.parametrize("spread", [1000, 1])
     def test_exactly_as_many_of_simultaneous_devices_are_accepted(self, api, new, tenant, server, monkeypatch, spread):
-        """Counted in one item, and in 16."""
+        """Counted in one item, and in several, some of which have no share."""
         monkeypatch.setattr(limits, "ACCEPTANCE_SPREAD", spread)
         rule_id = create(api, pattern(max_per_day=20))
         devices = [new() for _ in range(70)]

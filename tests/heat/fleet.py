@@ -15,10 +15,12 @@ import pytest
 import time_machine
 
 from chalicelib import clock, limits
+from chalicelib.auditlogs.rules import chains
 from chalicelib.deployments.service import plans
 from chalicelib.deployments.service.workers import preparing
 from chalicelib.deployments.tables import counters
 from chalicelib.deployments.tables.items import counter_ref
+from chalicelib.devauth.rules import acceptance
 from chalicelib.fleet import control, membership, places
 from chalicelib.fleet.parts import LARGE, LARGE_FROM, part_of
 from chalicelib.fleet.tables import CountItem, RosterItem
@@ -28,6 +30,7 @@ from infra.heat.scenarios import DAY
 from infra.heat.traffic import SIZES, Access, Recording
 from tests.deployments.test_dynamic import deploy, save_filter, tag
 from tests.deployments.world import DEVAUTH, World, serves, serves_nothing
+from tests.devauth.acceptance import create, pattern
 from tests.heat.recorder import Recorder
 from tests.large.growing import grow
 from tests.simulator.device import Device
@@ -65,6 +68,11 @@ FORMS = [
     (re.compile(r"#(L|COUNTS)#[0-9a-f]{2}$"), r"#\1#{tenant_part}"),
     (re.compile(r"^DUE#\d$"), "DUE#{due}"),
     (re.compile(r"#CHANGED#[0-9a-f]{2}$"), "#CHANGED#{changed}"),
+    (re.compile(r"#RULED#[0-9a-f]{1,2}$"), "#RULED#{ruled}"),
+    (re.compile(r"^(T#\{tenant\})#\d{1,3}$"), r"\1#{chain}"),
+    (re.compile(r"^(T#\{tenant\})#L#[0-9a-f]$"), r"\1#L#{audit_group}"),
+    (re.compile(r"^\d{15}#\d{15}$"), "{call}"),
+    (re.compile(r"^(STRANGERS#devices)#[0-9a-f]{24}#.*"), r"\1#{call}"),
 ]
 """Placeholders for ids and parts in keys."""
 
@@ -74,9 +82,16 @@ def parts() -> dict[str, list[int]]:
     by_size = {
         "part": [limits.DEPLOYMENT_PARTS if size > limits.UNDIVIDED_DEVICES else 1 for size in SIZES],
         "tenant_part": [LARGE if size >= LARGE_FROM else 1 for size in SIZES],
+        "audit_group": [chains.GROUPS if size >= LARGE_FROM else 1 for size in SIZES],
         "changed": [LARGE * changes._OF_A_PART if size >= LARGE_FROM else changes._SHARDS for size in SIZES],
     }
-    same = {"roster": membership._SHARDS, "due": due._PARTS, "rate": limits.ROLLOUT_RATE_ITEMS}
+    same = {
+        "roster": membership._SHARDS,
+        "due": due._PARTS,
+        "rate": limits.ROLLOUT_RATE_ITEMS,
+        "chain": len(chains.DIVIDED),
+        "ruled": acceptance.SHARDS,
+    }
     return by_size | {name: [number] * len(SIZES) for name, number in same.items()}
 
 
@@ -129,6 +144,7 @@ def record(  # noqa: PLR0915  # a statement for each kind of call
         each("token, check-in", Device.auth)
     each("token", Device.auth)
     each("poll", lambda device: serves_nothing(device.poll()))
+    calls["accepted by a rule"] = _accepted(recorder, api, world)
     with recorder.recording() as calls["control item"]:
         control.get(tenant.id, fresh=True)
 
@@ -168,6 +184,21 @@ def _preauthorize(api: httpx2.Client, devices: list[Device]) -> None:
     for device in devices:
         answer = api.post(DEVAUTH, json={"identity_data": device.identity, "pubkey": device.pubkey})
         assert answer.status_code == 201, answer.text
+
+
+def _accepted(recorder: Recorder, api: httpx2.Client, world: World) -> list[Access]:
+    """The first contact of devices that a rule accepts; that of the first one fills the caches."""
+    first, *recorded = (Device(world.http, world.token) for _ in range(1 + CALLERS))
+    rule = create(api, pattern(pattern={"mac": "*"}, max_per_day=1_000_000))
+    first.auth()
+    with (
+        recorder.also(rf"^\d{{4}}-\d\d-\d\d#{rule}#\d+$", "DAY#RULE"),
+        recorder.also(r"^\d{1,3}$", "{chain}"),
+        recorder.recording(CALLERS) as found,
+    ):
+        for device in recorded:
+            device.auth()
+    return found
 
 
 def _without_places(recorder: Recorder, devices: list[Device]) -> list[Access]:

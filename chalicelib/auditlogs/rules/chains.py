@@ -9,7 +9,7 @@ when the previous one expires, and only after that may it be missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -17,6 +17,21 @@ from chalicelib.auditlogs.rules import entries
 
 if TYPE_CHECKING:
     from chalicelib.auditlogs.rules.entries import Entry
+
+UNDIVIDED: Final = range(64)
+"""Chains of a tenant: of 16 simultaneous changes, most find a chain of their own. Stored data."""
+DIVIDED: Final = range(64, 128)
+"""Chains that a large tenant (``fleet.parts``) continues instead. Stored data.
+
+Their heads and lists are divided into groups, because rules may accept hundreds of devices in a second.
+"""
+GROUPS: Final = 16
+"""Groups of divided chains. Stored data: it must not change."""
+
+
+def group(shard: int) -> int | None:
+    """The group of a divided chain, from 0; None for the others."""
+    return shard % GROUPS if shard in DIVIDED else None
 
 
 class Head(msgspec.Struct, frozen=True):

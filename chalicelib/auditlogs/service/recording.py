@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.transactions import Transaction
 
-_SHARDS = 64
-"""Chains of a tenant: of 16 simultaneous changes, most find a chain of their own. The number may grow, but never
-shrink."""
 _DAY = 86_400
 
 
@@ -86,7 +83,8 @@ class _Entries(msgspec.Struct):
 
     def __call__(self, tx: Transaction) -> None:
         """Add the entries and the update of the chain's head."""
-        shard = random.randrange(_SHARDS)  # noqa: S311  # spreads writers; no secret
+        is_large = control.get(self.tenant).parts_to_write > 1
+        shard = random.choice(chains.DIVIDED if is_large else chains.UNDIVIDED)  # noqa: S311  # spreads writers; no secret
         before = head = tables.head(self.tenant, shard)
         # A slow clock must not set a chain back, because it is in the order of its times.
         time = max(int(clock.now().timestamp() * 1000), head.time)
@@ -125,11 +123,14 @@ def _days_kept(tenant: TenantId) -> int:
 def verify(tenant: TenantId) -> Iterator[str]:
     """The faults of the tenant's log, one line each; none if no entry was altered, deleted or reordered."""
     heads = tables.heads(tenant)
-    for shard in sorted({*range(_SHARDS), *heads}):
+    numbers = {*chains.UNDIVIDED, *heads}
+    if control.get(tenant).parts > 1:
+        numbers.update(chains.DIVIDED)
+    for shard in sorted(numbers):
         head = heads.get(shard, chains.Head())
         now = int(clock.now().timestamp())
         latest = partial(tables.head, tenant, shard)
-        yield from chains.check(tenant, shard, tables.chain(tenant, shard), head, now, latest=latest)
+        yield from chains.check(tenant, shard, tables.of_chain(tenant, shard), head, now, latest=latest)
 
 
 def ends(tenant: TenantId) -> dict[int, tuple[int, str]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CERTIFICATE: Final = "certificate"
 """The attribute of identity data with the device's certificate (``certificates``)."""
-SHARDS: Final = 16
+SHARDS: Final = 32
 """The number of items that count the devices of a rule on a day, unless its daily limit is small."""
 
 

@@ -70,7 +70,10 @@ def _count_ref(tenant: TenantId, rule: Rule, day: datetime, shard: int) -> Ruled
 def count(tx: Transaction, tenant: TenantId, rule: Rule, now: datetime, shard: int) -> None:
     """Count a device that a rule accepts in one of its items for this day; fails if that item has its share."""
     most = share(rule, shard)
-    capacity = None if most is None else RuledItem.n.does_not_exist() | (RuledItem.n < most)
+    capacity = None
+    if most is not None:
+        # An item whose share is 0 must not count its first device either.
+        capacity = (RuledItem.n < most) | RuledItem.n.does_not_exist() if most else RuledItem.n < most
     midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
     actions = [RuledItem.n.add(1), RuledItem.expires_at.set(int(midnight.timestamp()) + 1)]
     tx.update(_count_ref(tenant, rule, now, shard), actions, capacity, label="count")
