@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 LATEST: Final = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
 
 _YEAR: Final = re.compile(r"[0-9]{4}(?=-)")
+_NOT_IANA: Final = re.compile(r"(?:posix|right)/|(?:localtime|posixrules)$")
+"""Files among those of time zones that are not the same on all machines."""
 _CYCLE: Final = 400
 """Years after which the calendar repeats."""
 
@@ -62,6 +64,14 @@ def in_utc(time: datetime) -> datetime:
         return EARLIEST if time.year == EARLIEST.year else LATEST
 
 
+def after(time: datetime, delay: timedelta) -> datetime:
+    """A time after another one: the last moment that there is, if it would be after that."""
+    try:
+        return time + delay
+    except OverflowError:
+        return LATEST
+
+
 def rfc3339(time: datetime) -> str:
     """``time`` in the wire format: UTC, milliseconds without trailing zeros."""
     # Not strftime, which writes years before 1000 without leading zeros.
@@ -75,6 +85,8 @@ def is_zone(name: str) -> bool:
     # Imported here, because few calls name a time zone.
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+    if _NOT_IANA.match(name):
+        return False
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -178,7 +178,7 @@ def _phases(deployment: Deployment, counts: Counts) -> list[Phase] | None:
     return [
         Phase(
             id=_phase_id(deployment.id, index),
-            start_ts=rfc3339(phase.start + deployment.progress.state.shift),
+            start_ts=rfc3339(deployment.progress.state.start_of(phase)),
             device_count=counts.phases[index] if counts.phases else 0,
             batch_size=phase.percent,
             batch_size_devices=phase.devices,

@@ -107,6 +107,8 @@ def save_or_preview(request: UserRequest, draft: service.Draft) -> Created | Rep
         BadRequest: a parameter is not valid. Nothing is saved then.
     """
     if "dry_run" in request.query.multi:
+        if len(set(request.query.all("dry_run"))) > 1:
+            raise BadRequest("dry_run: it is given several times, with different values; give it once")
         is_dry = request.query.flag("dry_run")
         if is_dry is None:
             raise BadRequest("dry_run: must be true or false")

@@ -196,7 +196,12 @@ def list_upcoming_deployments(request: UserRequest, id: str) -> Reply[list[Upcom
     within={"device": "id"},
 )
 def explain_device_deployments(request: UserRequest, id: str) -> Reply[list[Explanation]]:
-    """Explain what the next poll of a device does about each open deployment, and why."""
+    """Explain what the next poll of a device does about each open deployment, and why.
+
+    Raises:
+        Conflict: the device is not accepted, so it cannot poll.
+        NotFound: there is no such device.
+    """
     return Reply(200, service.explain(request.tenant, id, request.scopes))
 
 

@@ -186,7 +186,7 @@ def opened_at(plan: Plan, state: State, phase: int) -> datetime:
     """When an open phase was opened."""
     if state.o == phase + 1:
         return datetime.fromtimestamp(state.t, UTC)
-    return plan.phases[phase].start + state.shift
+    return state.start_of(plan.phases[phase])
 
 
 def first_status(plan: Plan, provides: Mapping[str, str], *, has_artifact: bool) -> Status:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib import limits
 from chalicelib.deployments.rules import decision
 from chalicelib.deployments.rules.rollout import Results, opened
 from chalicelib.deployments.rules.statuses import Status
@@ -58,8 +59,40 @@ def reached(gate: Gate, counts: Counts, phase: int) -> Reached:
     """How far the devices that began in ``phase`` are towards the gate of the next one."""
     results = counts.in_phase(phase)
     began = counts.phases[phase] - results.left if phase < len(counts.phases) else 0
-    needed = max(gate.minimum_devices, -(-began * gate.success_percent // _WHOLE))
-    return Reached(began, results.succeeded, results.failed, needed)
+    return Reached(began, results.succeeded, results.failed, _needed(gate, began))
+
+
+def _needed(gate: Gate, devices: int) -> int:
+    """How many of the devices that tried the update must succeed."""
+    return max(gate.minimum_devices, -(-devices * gate.success_percent // _WHOLE))
+
+
+class Best(msgspec.Struct, frozen=True):
+    """How far the devices of a phase may still get towards the gate of the next one."""
+
+    succeeded: int
+    """The number of devices that will have succeeded if none fails from now on."""
+    needed: int
+    """The number of successes that opens the gate then."""
+    failed: int
+    left: int
+    """Devices that did not try the update."""
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the gate can open without a further action of a user."""
+        return self.succeeded >= self.needed
+
+
+def best(plan: Plan, gate: Gate, counts: Counts, phase: int) -> Best:
+    """How far the devices of an open phase may still get, if all that may begin in it do."""
+    results = counts.in_phase(phase)
+    capacity = plan.capacity(phase)
+    free = [] if capacity is None else [capacity - sum(counts.phases)]
+    if not plan.dynamic:
+        free.append(plan.size - counts.rows)
+    tried = reached(gate, counts, phase).began + max(0, min(free, default=limits.MAX_DEVICES))
+    return Best(tried - results.failed, _needed(gate, tried), results.failed, results.left)
 
 
 class Trip(msgspec.Struct, frozen=True):
@@ -117,7 +150,7 @@ def waits_for(plan: Plan, progress: Progress, now: datetime) -> int | None:
     phase = next_phase(plan, progress, now)
     if phase is None or phase == 0 or not plan.has_gate or progress.state.p:
         return None
-    return phase if plan.phases[phase].start + progress.state.shift <= now else None
+    return phase if progress.state.start_of(plan.phases[phase]) <= now else None
 
 
 def number_open(plan: Plan, progress: Progress, now: datetime) -> int:

@@ -72,16 +72,9 @@ def later(phases: Sequence[Phase], relative: int, delay: timedelta) -> tuple[Pha
     """
     moved: list[Phase] = []
     for index, phase in enumerate(phases):
-        start = _milliseconds(_after(phase.start, delay)) if index < relative else phase.start
+        start = _milliseconds(times.after(phase.start, delay)) if index < relative else phase.start
         moved.append(replace(phase, start=max(start, moved[-1].start) if moved else start))
     return tuple(moved)
-
-
-def _after(start: datetime, delay: timedelta) -> datetime:
-    try:
-        return start + delay
-    except OverflowError:  # the end of time
-        return start
 
 
 class _Batch(msgspec.Struct, frozen=True):

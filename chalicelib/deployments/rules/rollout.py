@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib import limits
+from chalicelib import limits, times
 from chalicelib.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.deployments.rules.phases import Phase
-    from chalicelib.deployments.shapes.rollout import Rollout
+    from chalicelib.deployments.shapes.rollout import Gate, Rollout
 
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
@@ -38,6 +38,10 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     def shift(self) -> timedelta:
         """How much later phases open because the deployment was paused."""
         return timedelta(seconds=self.s)
+
+    def start_of(self, phase: Phase) -> datetime:
+        """When a phase may open, which is later after a pause."""
+        return times.after(phase.start, self.shift)
 
 
 RUNNING: Final = State()
@@ -128,7 +132,7 @@ def read(given: Rollout, phases: Sequence[Phase], *, zone: str, is_zone: bool) -
         BadRequest: a part of it has no effect, or contradicts another one.
     """
     if given.gate is not None:
-        _check_gate(given.gate.soak, phases)
+        _check_gate(given.gate, phases)
     stop = given.stop
     if stop is not None:
         if stop.max_failures is None and stop.max_failures_percent is None:
@@ -147,10 +151,16 @@ def read(given: Rollout, phases: Sequence[Phase], *, zone: str, is_zone: bool) -
     return replace(given, time_zone=zone)
 
 
-def _check_gate(soak: timedelta, phases: Sequence[Phase]) -> None:
+def _check_gate(gate: Gate, phases: Sequence[Phase]) -> None:
     if len(phases) < 2:  # the first phase has no gate
         raise _refused("gate needs at least two phases: it decides when the second and later ones open")
-    if not timedelta(0) <= soak <= limits.ROLLOUT_DAYS * _DAY:
+    first = phases[0].upto
+    if first is not None and first < gate.minimum_devices:
+        raise _refused(
+            f"gate: minimum_devices is {gate.minimum_devices}, but phase 1 has {first} device{'s' * (first != 1)}, "
+            "so phase 2 would never open"
+        )
+    if not timedelta(0) <= gate.soak <= limits.ROLLOUT_DAYS * _DAY:
         raise _refused(f"gate: soak must be between PT0S and P{limits.ROLLOUT_DAYS}D")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib.deployments.rules import gates
-from chalicelib.deployments.rules.gates import Reached
+from chalicelib.deployments.rules.gates import Best, Reached
 from chalicelib.times import rfc3339
 
 if TYPE_CHECKING:
@@ -40,13 +40,16 @@ def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | 
     reached = gates.reached(gate, counts, phase - 1) if gate is not None and phase else None
     if progress.state.p:
         return Wait(phase, f"phase {phase + 1} opens after the deployment is resumed", reached=reached)
-    start = plan.phases[phase].start + progress.state.shift
+    start = progress.state.start_of(plan.phases[phase])
     if gate is None or reached is None:
         return Wait(phase, f"phase {phase + 1} opens at {rfc3339(start)}", start)
     if progress.reached is not None and reached.is_enough:
         opens = max(start, progress.reached + gate.soak)
         text = f"phase {phase + 1} opens at {rfc3339(opens)} if the share of success holds"
         return Wait(phase, text, opens, reached, progress.reached)
+    best = gates.best(plan, gate, counts, phase - 1)
+    if not best.is_enough:
+        return Wait(phase, _never(phase, best), reached=reached)
     needed, succeeded = reached.needed, reached.succeeded
     if reached.began < needed:
         text = f"phase {phase + 1} opens after success in phase {phase}: {needed} needed, now {succeeded}"
@@ -56,3 +59,15 @@ def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | 
     if start > now:
         text += f"; not before {rfc3339(start)}"
     return Wait(phase, text, reached=reached)
+
+
+def _never(phase: int, best: Best) -> str:
+    """Why success cannot open a phase any more."""
+    reasons = [f"{best.failed} failed"] if best.failed else []
+    reasons += [f"{best.left} did not try the update"] if best.left else []
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    needed = "1 device" if best.needed == 1 else f"{best.needed} devices"
+    return (
+        f"phase {phase + 1} does not open by itself: {needed} of phase {phase} must succeed, but only {best.succeeded} "
+        f"can{why}; open it by hand, or abort the deployment"
+    )

@@ -60,7 +60,7 @@ def next_check(plan: Plan, now: datetime, progress: Progress = NEW) -> datetime 
     if (plan.parts and plan.most is not None) or progress.settling:
         times.append(now + _MINUTE)
     if not progress.state.p:
-        starts = (phase.start + progress.state.shift for phase in plan.phases)
+        starts = map(progress.state.start_of, plan.phases)
         times += [start for start in starts if start > now]
         if plan.has_stop:
             times.append(now + (_MINUTE if plan.parts else _RARELY))

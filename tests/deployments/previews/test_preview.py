@@ -191,7 +191,9 @@ def test_it_says_what_keeps_it_from_being_done(world: World, moment: Clock) -> N
     world.upload("two")
     fleet = [world.device() for _ in range(3)]
     ids = [device.id for device in fleet]
-    phases, gate = [{"batch_size_devices": 1}, {}], {"gate": {"minimum_devices": 2}}
+    for device in fleet[:2]:
+        device.inventory({"device_type": "another"})
+    phases, gate = [{"batch_size_devices": 2}, {}], {"gate": {"minimum_devices": 2}}
     preview = previewed(world, body(devices=ids, phases=phases, rollout=gate))
     assert "opens" not in preview["phases"][1]
     assert "done_at" not in preview
@@ -347,8 +349,8 @@ def test_it_reads_a_hundred_devices_per_round_trip(world: World, tenant: Tenant,
     assert trips[1000] - trips[10] <= (10 if is_built else 20) + 5
 
 
-@pytest.mark.parametrize("value", ["yes", "", "2"])
-def test_a_dry_run_that_is_neither_true_nor_false_creates_nothing(world: World, value: str) -> None:
+@pytest.mark.parametrize("value", ["yes", "", "2", ["false", "true"]])
+def test_a_dry_run_that_is_neither_true_nor_false_creates_nothing(world: World, value: str | list[str]) -> None:
     world.upload("two")
     answer = world.api.post(DEPLOYMENTS, json=body(devices=[str(uuid.uuid4())]), params={"dry_run": value})
     assert answer.status_code == 400

@@ -14,8 +14,9 @@ from tests.deployments.rollouts.test_gates import CANARY, steer
 from tests.deployments.test_dynamic import deploy as deploy_to_filter
 from tests.deployments.test_dynamic import save_filter
 from tests.deployments.test_many_open import open_more, to_strangers
-from tests.deployments.world import DEPLOYMENTS, World, serves, serves_nothing
+from tests.deployments.world import DEPLOYMENTS, DEVAUTH, World, serves, serves_nothing
 from tests.roles.test_roles import ROLES, role, scoped
+from tests.simulator.device import Device
 from tests.support.probe import counted
 from tests.support.time import Clock
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from chalicelib.tenantadm.service import Tenant
     from infra.local.testing import LocalServer
     from tests.conftest import SignIn
-    from tests.simulator.device import Device
 
 NIGHT: dict[str, Any] = {"windows": [{"start_time": "02:00", "duration": "PT2H"}]}
 
@@ -100,6 +100,25 @@ def test_why_it_is_paused(world: World, device: Device) -> None:
     assert (paused["decision"], paused["reason"]) == ("paused", "it is paused: odd logs")
     assert newer["decision"] == "behind-another"
     assert newer["reason"] == 'it comes after "rollout", which is older and for which the device waits'
+
+
+def test_devices_that_cannot_poll_have_the_reason(world: World, fleet: list[Device], device: Device) -> None:
+    world.deploy("two")
+    assert Device(world.http, world.token).auth().status_code == 401
+    [pending] = world.api.get(DEVAUTH, params={"status": "pending"}).json()
+    [known] = world.api.get(f"{DEVAUTH}/{device.id}").json()["auth_sets"]
+    place = f"{DEVAUTH}/{device.id}/auth/{known['id']}/status"
+    assert world.api.put(place, json={"status": "rejected"}).status_code == 204
+    assert world.api.delete(f"{DEVAUTH}/{fleet[1].id}").status_code == 204
+    for device_id, status, text in (
+        (pending["id"], 409, "the device is pending, and only accepted devices get deployments; accept it first"),
+        (device.id, 409, "the device is rejected"),
+        (fleet[1].id, 409, "being decommissioned"),
+        ("nonsense", 404, "device not found"),
+    ):
+        answer = world.api.get(f"{DEPLOYMENTS}/devices/{device_id}/explain")
+        assert answer.status_code == status, answer.text
+        assert text in answer.json()["error"]
 
 
 def test_already_installed_and_unknown(world: World, fleet: list[Device], device: Device) -> None:

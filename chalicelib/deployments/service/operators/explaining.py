@@ -24,6 +24,7 @@ from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes.rollout import Explanation
 from chalicelib.deployments.tables import counters, deployments, heads
+from chalicelib.errors import Conflict
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
 
@@ -59,11 +60,15 @@ def explain(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Explanatio
     """What the next poll of a device does about each open deployment.
 
     The active one comes first, then the others in the order of polls, then at most ``limits.EXPLAINED`` that polls do
-    not see yet. Those outside of the scopes are left out. The list is empty for devices that are not accepted.
+    not see yet. Those outside of the scopes are left out.
+
+    Raises:
+        Conflict: the device is not accepted, so it cannot poll.
+        NotFound: there is no such device.
     """
     head = fleet_heads.find(tenant, device_id)
     if head is None or not head.is_accepted:
-        return []
+        raise _refused(tenant, device_id)
     now = clock.now()
     opened = control.get(tenant, fresh=True).open
     found = _considered(tenant, head, opened)
@@ -80,6 +85,22 @@ def explain(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Explanatio
     said.sort(key=lambda each: (each[1][0] != "active", each[0].sequence))
     reach = Reach(tenant, scopes)
     return [_show(plan, each) for plan, each in [*said, *_hidden(tenant, facts)] if reach.takes(plan)]
+
+
+def _refused(tenant: TenantId, device_id: str) -> Conflict:
+    """Why a device gets no answer to its polls.
+
+    Raises:
+        NotFound: there is no such device.
+    """
+    # Imported here, because it is seldom needed.
+    from chalicelib.devauth import service as devauth
+
+    device = devauth.get(tenant, device_id)
+    if device.decommissioning:
+        return Conflict("the device is being decommissioned, so it gets no deployment")
+    status = device.standing.status
+    return Conflict(f"the device is {status}, and only accepted devices get deployments; accept it first")
 
 
 def _show(plan: Plan, said: _Said) -> Explanation:

@@ -82,8 +82,12 @@ def _open_phase(tenant: TenantId, deployment: str, number: int) -> None:
     opened = len(plan.phases) if following is None else following
     if number <= opened:
         return
-    if number > opened + 1 or following is None:
-        raise Conflict(f"the deployment has {len(plan.phases)} phases, of which {opened} are open; open the next one")
+    if not plan.phases:
+        raise Conflict("the deployment has no phases")
+    if following is None:
+        raise Conflict(f"the deployment has {len(plan.phases)} phases, all of which are open")
+    if number > opened + 1:
+        raise Conflict(f"phases open one after the other, and the next one of this deployment is {opened + 1}")
     tx = Transaction()
     after = rollouts.change(tx, tenant, stored, rollout.opened(stored.progress, number, now), now)
     _record(tx, tenant, stored, f"Phase {number} opened by hand")
