@@ -295,6 +295,12 @@ def test_a_service_provider_creates_suspends_and_enters_a_tenant(
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
     console.show("/settings/organization")
     expect(page.get_by_text("Quay Ferries").first).to_be_visible()
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("menuitem", name="Back to your own organization").click()
+    console.says("Pier Services")
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("menuitem", name="Work in another organization").click()
+    expect(page.get_by_role("row").filter(has_text="Quay Ferries")).to_be_visible()
 
 
 def test_a_service_provider_removes_a_tenant_that_is_suspended(

@@ -9,7 +9,7 @@ import { bind } from "./keys";
 import { href, navigate, place } from "./router";
 import { Palette, paletteOpen } from "./Palette";
 import { nav } from "./screens";
-import { leave, session } from "./session";
+import { can, changeTenant, leave, session } from "./session";
 import { type Theme, theme } from "./stored";
 import { attempt } from "./toasts";
 
@@ -36,7 +36,8 @@ const themes: [Theme, string, "system" | "light" | "dark"][] = [
 function UserMenu() {
   const who = session.value;
   if (!who) return null;
-  const { email, tenant_ids: tenants = [] } = who.user;
+  const { email, tenant_ids: [own, ...others] = [] } = who.user;
+  const away = own !== undefined && own !== who.tenant.id;
   return (
     <Menu
       label={`Account: ${email}`}
@@ -51,7 +52,8 @@ function UserMenu() {
       items={[
         { heading: email },
         { label: "Profile and security", icon: "user", to: "/settings/profile" },
-        tenants.length > 1 && { label: "Change organization", icon: "organization", to: "/settings/organizations" },
+        away && { label: "Back to your own organization", icon: "organization", onSelect: () => void attempt(() => changeTenant(own)) },
+        !away && others.length > 0 && can("tenants:read") && { label: "Work in another organization", icon: "organization", to: "/settings/tenants" },
         { label: "Keyboard shortcuts", icon: "help", onSelect: () => (paletteOpen.value = "keys") },
         "line",
         { heading: "Appearance" },
