@@ -49,7 +49,8 @@ class Fleet:
     """The accepted devices, by name: ``gateway-01`` to ``gateway-40``, ``camera-01`` to ``camera-08``."""
     releases: list[str] = field(default_factory=list)
     deployments: dict[str, str] = field(default_factory=dict)
-    """Ids by what they are an example of: finished, failing, running, scheduled, waiting, aborted, gated, stopped."""
+    """Ids by what they are an example of: finished, failing, running, scheduled, waiting, aborted, gated, stopped,
+    unapproved."""
 
     @property
     def api(self) -> httpx2.Client:
@@ -238,6 +239,18 @@ def _rollouts(fleet: Fleet) -> None:
     stop = {"max_failures": 1}
     made["stopped"] = world.deploy("crane-dashboard-7", ids[46:48], name="Dashboard, carefully", rollout={"stop": stop})
     _update(devices[46], "crane-dashboard-7", succeeds=False)
+
+    settings = "/api/management/v2/tenantadm/settings"
+    before = fleet.api.get(settings).json()
+    _take(fleet.api.put(settings, json={**before, "approval_groups": ["production"]}))
+    made["unapproved"] = world.deploy(
+        "gateway-os-2.1-rc1",
+        group="production",
+        name="Candidate in production",
+        phases=[{"batch_size": 10}, {}],
+        rollout={"gate": {"success_percent": 95, "soak": "P1D"}, "stop": {"max_failures": 1}},
+    )
+    _take(fleet.api.put(settings, json=before))
 
 
 def _update(device: Device, artifact: str, *, succeeds: bool = True) -> None:

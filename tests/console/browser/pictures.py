@@ -23,7 +23,7 @@ ALL: Final = ROOT / ".local" / "pictures"
 """The folder for screenshots of all screens, which is not committed."""
 SHOWN: Final = ROOT / "docs" / "pictures"
 """The folder for screenshots in ``docs/``."""
-IN_DOCS: Final = ("overview", "audit-log")
+IN_DOCS: Final = ("overview", "audit-log", "deployment-gated", "deployment-stopped")
 """The screens that the docs show, by their names in ``SCREENS``; light, on a desk."""
 
 

@@ -26,6 +26,7 @@ SCREENS: dict[str, Callable[[Fleet], str]] = {
     "deployment-stopped": lambda fleet: f"/deployments/{fleet.deployments['stopped']}",
     "deployment-pause": lambda fleet: f"/deployments/{fleet.deployments['gated']}?dialog=pause",
     "deployment-open-phase": lambda fleet: f"/deployments/{fleet.deployments['gated']}?dialog=phase",
+    "deployment-unapproved": lambda fleet: f"/deployments/{fleet.deployments['unapproved']}",
     "deployment-scheduled": lambda fleet: f"/deployments/{fleet.deployments['scheduled']}",
     "deployment-new": lambda _: "/deployments/new?release=gateway-os-2.0&group=production&step=devices",
     "deployment-new-phases": lambda _: (

@@ -29,7 +29,8 @@ def waiting(fleet: Fleet) -> Iterator[Callable[[str], str]]:
     def make(name: str) -> str:
         fleet.api.put(SETTINGS, json={**before, "approval_devices": 1}).raise_for_status()
         ids = [device.id for device in fleet.devices[:2]]
-        made.append(fleet.world.deploy("gateway-os-1.1", ids, name=name))
+        phases = [{"batch_size": 50}, {}]
+        made.append(fleet.world.deploy("gateway-os-1.1", ids, name=name, phases=phases, rollout={"gate": {}}))
         fleet.api.put(SETTINGS, json=before).raise_for_status()
         return made[-1]
 
@@ -55,6 +56,8 @@ def test_a_second_person_approves_a_deployment(
     made = waiting("Needs two people")
     console.show(f"/deployments/{made}")
     console.says("You have created it, so another user has to approve it.")
+    console.says("Phase 1 opens when the deployment is approved.")
+    console.says("after the approval")
     for button in ("Approve", "Reject", "Pause"):
         expect(console.button(button)).to_have_count(0)
     console.audit()

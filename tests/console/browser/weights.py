@@ -37,6 +37,8 @@ MENDERS: Final = {
 """Calls of the API that Mender's UI 4.1.3 made for what corresponds, in a browser against this server."""
 OTHERS: Final = (
     "/settings/acceptance",
+    "/settings/trust",
+    "/settings/notifications",
     "/settings/organization",
     "/start",
     "/api",
@@ -82,18 +84,32 @@ def main() -> int:
     with serving() as server, new_fleet(server, "weights.example") as fleet, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         state = running.signed_in(browser, server.url, fleet.email)
-        device, deployment = fleet.devices[0].id, fleet.deployments["running"]
-        some = (f"/devices/{device}", f"/deployments/{deployment}", "/releases/gateway-os-2.0")
-        for path in [*MENDERS, *some, *OTHERS]:
+        for title, path in screens(fleet).items():
             first, again = measured(browser, state, fleet, f"{server.url}/ui/", path)
-            title = path.replace(device, "ID").replace(deployment, "ID").partition("?release")[0]
             print(
-                f"| `{title}` | {first.calls} | {first.api / 1000:.1f} | {first.files / 1000:.0f} "
+                f"| {title} | {first.calls} | {first.api / 1000:.1f} | {first.files / 1000:.0f} "
                 f"| {again.calls} | {again.api / 1000:.1f} | {MENDERS.get(path, '')} |",
                 flush=True,
             )
         browser.close()
     return 0
+
+
+def screens(fleet: Fleet) -> dict[str, str]:
+    """The paths of the measured screens, by their titles in the table."""
+    deployments = {name: f"/deployments/{id}" for name, id in fleet.deployments.items()}
+    return {
+        **{f"`{path}`": path for path in MENDERS},
+        "`/devices/ID`": f"/devices/{fleet.devices[0].id}",
+        "`/devices/ID?tab=deployments`": f"/devices/{fleet.devices[37].id}?tab=deployments",
+        "`/deployments/ID`": deployments["running"],
+        "... stopped by failures": deployments["stopped"],
+        "... that waits for approval": deployments["unapproved"],
+        "`/deployments/ID/report`": f"{deployments['failing']}/report",
+        "`/releases/gateway-os-2.0`": "/releases/gateway-os-2.0",
+        **{f"`{path.partition('?release')[0]}`": path for path in OTHERS},
+        "... with a preview": "/deployments/new?release=gateway-os-2.0&to=all&step=review&preview=1",
+    }
 
 
 def measured(browser: Browser, state: StorageState, fleet: Fleet, root: str, path: str) -> tuple[Load, Load]:

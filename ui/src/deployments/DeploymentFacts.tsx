@@ -4,7 +4,7 @@ import { useApi } from "../app/resource";
 import { pathTo } from "../app/router";
 import { Button, Card, Copy, KeyValues, Link, Name, Stack, Time } from "../parts";
 import { controlInWords } from "./draft";
-import { isBeingPrepared, targetOf } from "./states";
+import { isBeingPrepared, targetOf, waitsForApproval } from "./states";
 import { type Deployment, DEPLOYMENTS_V2 } from "./types";
 
 export function DeploymentFacts({ deployment, onControl }: { deployment: Deployment; onControl?: () => void }) {
@@ -38,7 +38,7 @@ export function DeploymentFacts({ deployment, onControl }: { deployment: Deploym
             `${format.number(preparing.found)} of about ${format.count(preparing.expected, "device")} listed. No device gets it before all are listed.`,
           ],
           ["Created", <Time at={deployment.created} absolute />],
-          deployment.phases?.[0] && ["Starts", <Time at={deployment.phases[0].start_ts} absolute />],
+          deployment.phases?.[0] && !waitsForApproval(deployment) && ["Starts", <Time at={deployment.phases[0].start_ts} absolute />],
           deployment.finished !== undefined && ["Finished", <Time at={deployment.finished} absolute />],
           ["Retries", deployment.retries ? `${format.number(deployment.retries)} after a failure` : "none"],
           parent !== undefined && ["Retry of", <Related ids={[parent]} names={names} />],

@@ -44,7 +44,7 @@ const name: Column<Deployment> = {
 const release: Column<Deployment> = {
   id: "release",
   title: "Release",
-  min: 9,
+  min: 8,
   grow: 1.3,
   wide: true,
   cell: (deployment) =>
@@ -56,11 +56,11 @@ const release: Column<Deployment> = {
       </Link>
     ),
 };
-const target: Column<Deployment> = { id: "target", title: "For", wide: true, grow: 1.2, cell: (deployment) => <Name>{targetOf(deployment)}</Name> };
+const target: Column<Deployment> = { id: "target", title: "For", wide: true, min: 7, grow: 1.2, cell: (deployment) => <Name>{targetOf(deployment)}</Name> };
 const state: Column<Deployment> = {
   id: "state",
   title: "Status",
-  min: 10,
+  min: 9,
   wide: true,
   cell: (deployment) => {
     const { label, is } = stateOf(deployment);
@@ -70,7 +70,7 @@ const state: Column<Deployment> = {
 const progress: Column<Deployment> = {
   id: "progress",
   title: "Progress",
-  min: 8,
+  min: 7,
   grow: 1.3,
   cell: (deployment) => (
     <Progress thin label={`Progress of ${deployment.name}`} segments={parts(deployment.statistics.status)} total={sizeOf(deployment)} />
@@ -80,7 +80,7 @@ const devices: Column<Deployment> = {
   id: "devices",
   title: "Devices",
   end: true,
-  min: 6,
+  min: 5.5,
   grow: 0,
   wide: true,
   cell: (deployment) => <Count short value={sizeOf(deployment)} to={pathTo("deployments", deployment.id)} />,
@@ -96,8 +96,8 @@ const failures: Column<Deployment> = {
     return count ? <Count short value={count} to={pathTo("deployments", deployment.id)} query={{ status: "failure" }} /> : <span class="muted">0</span>;
   },
 };
-const created: Column<Deployment> = { id: "created", title: "Created", min: 8, grow: 0, wide: true, cell: (deployment) => <Time at={deployment.created} /> };
-const finished: Column<Deployment> = { id: "finished", title: "Finished", min: 8, grow: 0, wide: true, cell: (deployment) => <Time at={deployment.finished} /> };
+const created: Column<Deployment> = { id: "created", title: "Created", min: 7.5, grow: 0, wide: true, cell: (deployment) => <Time at={deployment.created} /> };
+const finished: Column<Deployment> = { id: "finished", title: "Finished", min: 7.5, grow: 0, wide: true, cell: (deployment) => <Time at={deployment.finished} /> };
 const starts: Column<Deployment> = { id: "starts", title: "Starts", min: 11, cell: (deployment) => (waitsForApproval(deployment) ? state.cell(deployment) : <Time at={deployment.phases?.[0]?.start_ts} />) };
 const phases: Column<Deployment> = { id: "phases", title: "Phases", end: true, min: 5, grow: 0, wide: true, cell: (deployment) => format.number(deployment.phases?.length ?? 1) };
 

@@ -3,7 +3,7 @@ import { format, now } from "../app/format";
 import { Button, Card, Meter, Phases, Stack, Time } from "../parts";
 import { Reason } from "./Reason";
 import { secondsOf } from "./rollout";
-import { isPaused, type PhaseView, phasesOf } from "./states";
+import { isPaused, type PhaseView, phasesOf, waitsForApproval } from "./states";
 import type { Deployment } from "./types";
 
 export function DeploymentPhases({ deployment, onOpen }: { deployment: Deployment; onOpen?: () => void }) {
@@ -12,6 +12,7 @@ export function DeploymentPhases({ deployment, onOpen }: { deployment: Deploymen
   const next = deployment.status === "finished" ? -1 : phases.findIndex((phase) => !phase.open);
   const total = phases.reduce((all, phase) => all + phase.size, 0) || 1;
   const gated = Boolean(deployment.rollout?.settings?.gate);
+  const approval = waitsForApproval(deployment) ? "after the approval" : "";
   return (
     <Card
       title="Phases"
@@ -35,7 +36,7 @@ export function DeploymentPhases({ deployment, onOpen }: { deployment: Deploymen
             share: phase.size / total,
             is: phase.is,
             done: Math.min(1, phase.begun / Math.max(1, phase.size)),
-            note: phase.open ? `${format.number(phase.begun)} began` : <Opens phase={phase} index={index} gated={gated} />,
+            note: phase.open ? `${format.number(phase.begun)} began` : <Opens start={phase.start} after={index === 0 ? approval : gated ? `after phase ${index}` : ""} />,
           }))}
         />
       </Stack>
@@ -44,8 +45,9 @@ export function DeploymentPhases({ deployment, onOpen }: { deployment: Deploymen
 }
 
 /** When the next phase opens. With a rollout, the server says what it waits for. */
-function Next({ deployment: { rollout }, phases, next }: { deployment: Deployment; phases: readonly PhaseView[]; next: number }) {
-  if (rollout?.waits) return <Reason>{rollout.waits.reason}</Reason>;
+function Next({ deployment, phases, next }: { deployment: Deployment; phases: readonly PhaseView[]; next: number }) {
+  if (waitsForApproval(deployment)) return <>Phase 1 opens when the deployment is approved.</>;
+  if (deployment.rollout?.waits) return <Reason>{deployment.rollout.waits.reason}</Reason>;
   const start = phases[next]?.start;
   return (
     <>
@@ -72,19 +74,12 @@ function Gate({ deployment: { rollout } }: { deployment: Deployment }) {
   );
 }
 
-function Opens({ phase, index, gated }: { phase: PhaseView; index: number; gated: boolean }) {
-  if (!gated || index === 0) {
-    return (
-      <>
-        opens <Time at={phase.start} absolute />
-      </>
-    );
-  }
-  return Date.parse(phase.start) > now.value ? (
+/** When a phase opens: at its start, or `after` something else too. */
+function Opens({ start, after }: { start: string; after: string }) {
+  if (after && Date.parse(start) <= now.value) return <>{after}</>;
+  return (
     <>
-      after phase {index}, not before <Time at={phase.start} absolute />
+      {after ? `${after}, not before` : "opens"} <Time at={start} absolute />
     </>
-  ) : (
-    <>after phase {index}</>
   );
 }

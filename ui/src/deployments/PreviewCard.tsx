@@ -70,6 +70,7 @@ function Shown({ preview }: { preview: Preview }) {
           downgrades !== undefined && ["Downgrades", `${format.count(downgrades.devices, "device")}, ${downgrades.policy === "refuse" ? "refused" : "marked"}`],
           ["Downloads", format.bytes(preview.bytes)],
           ["Costs on AWS", `about ${money(cost.requests + cost.transfer)}`],
+          preview.approval_expires !== undefined && ["Needs approval", "by another user", ["The times are those of an approval at once."]],
           windows[0] !== undefined && ["Next window", <Time key="w" at={windows[0].start} absolute />],
           ...(phases.length > 1 ? phases : []).map(({ phase, opens, waits_for: waits }): Line => [`Phase ${phase}`, opens === undefined ? <Reason>{waits}</Reason> : <Time at={opens} absolute />]),
           ["Done", preview.done_at === undefined ? "not known" : <Time key="d" at={preview.done_at} absolute />],

@@ -9,7 +9,7 @@ export const FIELDS = [
   { id: "device_timeout", label: "Hours until a silent device fails its deployment", hint: "0: never. Up to a year.", unit: 3600, min: 0, max: 31_536_000 },
   { id: "pending_devices", label: "Most pending devices", hint: "0: the server's own number. Beyond it, a new device replaces a silent pending one.", unit: 1, min: 0, max: 1_000_000 },
   { id: "audit_days", label: "Days to keep the audit log", hint: "0: the server's own number. Existing entries keep their expiry.", unit: 1, min: 0, max: 3650 },
-  { id: "approval_devices", label: "Most devices of a deployment without approval", hint: "Another user approves larger deployments. 0: their size does not matter.", unit: 1, min: 0, max: 10_000_000 },
+  { id: "approval_devices", label: "Most devices of a deployment without approval", hint: "A deployment to more devices needs the approval of another user. 0: the number of devices does not matter.", unit: 1, min: 0, max: 10_000_000 },
   { id: "approval_hours", label: "Hours that a deployment waits for approval", hint: "Then it is aborted. Up to 30 days.", unit: 1, min: 1, max: 720 },
 ] as const;
 
