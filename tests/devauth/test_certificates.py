@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.devauth.rules import certificates
 from chalicelib.events import decommissioning
+from tests.artifacts.signers import EC
 from tests.devauth.acceptance import PREVIEW, RULES, create, rule
 from tests.devauth.authority import NOW, ONLY_SIGNATURES, Ca, a_key, pem, text
 from tests.devauth.fleet import decide, device_path, find
@@ -244,12 +245,19 @@ class TestRules:
             (lambda: Ca(ca=False).pem, "it is no CA"),
             (lambda: Ca(usage=ONLY_SIGNATURES).pem, "it is no CA"),
             (lambda: pem(Ca().sign("a", a_key())), "no basic constraints"),
-            (lambda: Ca(key=new_key()).pem, "must be RSA or ECDSA"),
+            (lambda: Ca(key=new_key()).pem, "must be RSA with"),
+            (lambda: Ca(key=ec.generate_private_key(ec.SECP256K1())).pem, "or ECDSA on P-256"),
+            (lambda: Ca(key=rsa.generate_private_key(65537, 1024)).pem, "2048 bits or more"),  # noqa: S505  # that is the point
+            (lambda: Ca().pem + Ca().pem, "several certificates"),
+            (lambda: EC.private + Ca().pem, "contains a private key"),
             (lambda: Ca(until=timedelta(seconds=-1)).pem, "has expired"),
             (lambda: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "cannot decode"),
             (lambda: "x" * 9000, "too large"),
         ],
-        ids=["no CA", "key usage", "a device's", "Ed25519", "expired", "cut off", "too large"],
+        ids=[
+            *("no CA", "key usage", "a device's", "Ed25519", "another curve", "short", "several", "private key"),
+            *("expired", "cut off", "too large"),
+        ],
     )
     def test_other_certificates_are_refused(self, api, make, reason):
         answer = api.post(RULES, json={"name": "x", "type": "certificate", "certificates": [make()]})

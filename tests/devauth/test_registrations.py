@@ -127,6 +127,19 @@ class TestFiles:
         result = api.post(IDENTITIES, content=b"serial\n\xe9\n2", headers=CSV).json()
         assert [each["status"] for each in result["results"]] == ["invalid", "stored"]
 
+    @pytest.mark.parametrize("line", ['"1,', '"1"x', '"1', '1\n"2'])
+    def test_no_line_is_lost_in_a_value_whose_quotation_marks_are_not_closed(self, api, line):
+        result = upload(api, "serial", line, "3", "4")
+        *_, last = [each for each in result["results"] if each["status"] == "invalid"]
+        assert "must end with" in last["error"]
+        assert all("\n" not in each["identity_data"]["serial"] for each in shown(api))
+
+    @pytest.mark.parametrize("first", ["mac;serial", "mac\tserial"])
+    def test_other_separators_are_refused(self, api, first):
+        answer = api.post(IDENTITIES, content=f"{first}\n1;2", headers=CSV)
+        assert answer.status_code == 400
+        assert "separate names and values by commas" in answer.json()["error"]
+
     @given(
         rows=st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), min_size=1, max_size=3)),
         names=st.lists(st.text("abc", min_size=1), min_size=1, max_size=3, unique=True),

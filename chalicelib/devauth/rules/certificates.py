@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_RSA_BITS: Final = 2048
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _ARMOUR: Final = re.compile(r"-----(?:BEGIN|END) CERTIFICATE-----|\s+")
 
 
@@ -40,10 +43,14 @@ def authority(pem: str, now: datetime) -> Authority:
     """The CA certificate in ``pem``.
 
     Raises:
-        BadRequest: it is none, has expired, may not sign certificates, or its key is of a type that can't be verified.
+        BadRequest: it is none, or several, has expired, may not sign certificates, or its signatures can't be verified.
     """
     if len(pem) > limits.ACCEPTANCE_CERTIFICATE:
         raise BadRequest(f"certificates: a certificate is too large (max: {limits.ACCEPTANCE_CERTIFICATE} bytes)")
+    if "PRIVATE KEY" in pem:
+        raise BadRequest("certificates: this contains a private key, which was not stored; give the certificate alone")
+    if pem.count(_BEGIN) > 1:
+        raise BadRequest("certificates: a text contains several certificates; give each as a text of its own")
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         key, subject = certificate.public_key(), certificate.subject.rfc4514_string()
@@ -58,11 +65,21 @@ def authority(pem: str, now: datetime) -> Authority:
     usages = [each.value for each in extensions if isinstance(each.value, x509.KeyUsage)]
     if not basic.ca or not all(usage.key_cert_sign for usage in usages):
         raise BadRequest(f"certificates: {subject} may not sign certificates: it is no CA")
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise BadRequest(f"certificates: the key of {subject} must be RSA or ECDSA")
+    if not _may_verify(key):
+        raise BadRequest(
+            f"certificates: the key of {subject} must be RSA with {_RSA_BITS} bits or more, or ECDSA on P-256, "
+            "P-384 or P-521; signatures with other keys are not verified"
+        )
     if certificate.not_valid_after_utc <= now:
         raise BadRequest(f"certificates: {subject} has expired")
     return Authority(certificate.public_bytes(Encoding.PEM).decode(), subject, certificate.not_valid_after_utc)
+
+
+def _may_verify(key: object) -> bool:
+    """Whether ``cryptography`` verifies chains with such a key of a CA; with others, a rule would accept no device."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= _RSA_BITS
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)
 
 
 def is_certified(authorities: Sequence[str], shown: Any, pubkey: str, common_name: str | None, now: datetime) -> bool:

@@ -43,9 +43,11 @@ def of_csv(raw: bytes) -> list[Entry]:
         TooLarge: it has too many lines.
     """
     # A gateway may have replaced what is not UTF-8 already, so it is found by the replacement in either case.
-    found = _rows(csv.reader(io.StringIO(raw.decode("utf-8-sig", errors="replace"), newline="")))
-    _, first = next(found, (0, None))
-    names = [name.strip() for name in first or ()]
+    found = _rows(csv.reader(io.StringIO(raw.decode("utf-8-sig", errors="replace"), newline=""), strict=True))
+    _, first = next(found, (0, ""))
+    names = [name.strip() for name in first] if isinstance(first, list) else []
+    if len(names) == 1 and not _SEPARATORS.isdisjoint(names[0]):
+        raise BadRequest("the first line has no comma: separate names and values by commas, not by semicolons or tabs")
     if not names or not all(names) or len(set(names)) < len(names) or names == [KEY] or _REPLACED in "".join(names):
         raise BadRequest("the first line must have different names of attributes, in UTF-8, such as: mac,serial")
     entries = []
@@ -56,16 +58,17 @@ def of_csv(raw: bytes) -> list[Entry]:
 
 
 _REPLACED: Final = "\ufffd"
+_SEPARATORS: Final = frozenset(";\t")
 
 
-def _rows(rows: Any) -> Iterator[tuple[int, list[str] | None]]:
-    """The rows that are not empty, each with the line in which it begins; None for one that can't be read."""
+def _rows(rows: Any) -> Iterator[tuple[int, list[str] | str]]:
+    """The rows that are not empty, each with the line in which it begins; for one that can't be read, why."""
     while True:
         line = rows.line_num + 1
         try:
             row = next(rows, None)
-        except csv.Error:
-            yield line, None
+        except csv.Error as error:
+            yield line, str(error)
             continue
         if row is None:
             return
@@ -73,9 +76,10 @@ def _rows(rows: Any) -> Iterator[tuple[int, list[str] | None]]:
             yield line, row
 
 
-def _of_row(line: int, names: list[str], row: list[str] | None) -> Entry:
-    if row is None:
-        return Entry(line, error="the line cannot be read as CSV")
+def _of_row(line: int, names: list[str], row: list[str] | str) -> Entry:
+    if isinstance(row, str):
+        text = f"the line cannot be read as CSV ({row}); a value that begins with a quotation mark must end with one"
+        return Entry(line, error=text)
     if len(row) != len(names):
         return Entry(line, error=f"the number of values is {len(row)}, but the first line has {len(names)} names")
     if _REPLACED in "".join(row):
