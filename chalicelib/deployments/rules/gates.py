@@ -123,6 +123,16 @@ def results(stop: Stop, counts: Counts) -> dict[int, Results]:
     return {ALL_PHASES if phase is None else phase: found for phase, found in _results(stop, counts)}
 
 
+def still_accepted(stop: Stop, counts: Counts, accepted: Mapping[int, Results]) -> dict[int, Results]:
+    """The accepted results without those that devices have corrected since: at most as many as there are now."""
+    found = results(stop, counts)
+    return {
+        phase: Results(min(seen.failures, found[phase].failures), min(seen.reports, found[phase].reports))
+        for phase, seen in accepted.items()
+        if phase in found
+    }
+
+
 def _results(stop: Stop, counts: Counts) -> Iterator[tuple[int | None, Results]]:
     if stop.per == "deployment":
         failed = counts.by_status.get(Status.FAILURE, 0)

@@ -126,11 +126,12 @@ def commit(change: Change, now: datetime) -> None:
             control.forget(change.tenant)
         if change.new_row is not None and not change.after.final:
             count(Metric.ASSIGNMENTS)
-        if change.after is Status.FAILURE is not change.before and plan.has_stop:
+        if plan.has_stop and (change.before is Status.FAILURE) != (change.after is Status.FAILURE):
             # Imported here: only failures in deployments with a stop need it.
             from chalicelib.deployments.service import stopping
 
-            stopping.check(change.tenant, plan, now)
+            look = stopping.check if change.after is Status.FAILURE else stopping.corrected
+            look(change.tenant, plan, now)
         return
     raise Unavailable
 

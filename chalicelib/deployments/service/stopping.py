@@ -67,6 +67,24 @@ def judge(tenant: TenantId, plan: Plan, counts: Counts, now: datetime) -> bool:
     return True
 
 
+@retried
+def corrected(tenant: TenantId, plan: Plan, now: datetime) -> None:
+    """A device has just corrected its failure. If a user had accepted that, it no longer stands for another failure."""
+    stop = plan.rollout.stop if plan.rollout is not None else None
+    stored = deployments.find(tenant, plan.id)
+    if stop is None or stored is None or not stored.is_open or stored.progress.state.p:
+        return  # results are accepted anew when the deployment is resumed
+    before = stored.progress.accepted
+    if not any(each.failures for each in before.values()):
+        return
+    after = gates.still_accepted(stop, counters.of(tenant, plan), before)
+    if after != before:
+        tx = Transaction()
+        progress = rollouts.change(tx, tenant, stored, replace(stored.progress, accepted=after), now)
+        tx.commit()
+        rollouts.changed(tenant, stored, progress, now)
+
+
 def _stop(tenant: TenantId, stored: Deployment, trip: Trip, now: datetime, *, aborts: bool) -> None:
     plan, tx = stored.plan, Transaction()
     why = Pause(

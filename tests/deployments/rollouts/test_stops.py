@@ -51,6 +51,23 @@ def test_a_number_of_failures_pauses_a_deployment(world: World, fleet: list[Devi
     )
 
 
+@pytest.mark.parametrize("per", ["deployment", "phase"])
+def test_an_accepted_failure_that_was_corrected_hides_no_other_one(
+    world: World, fleet: list[Device], moment: Clock, per: str
+) -> None:
+    phases = [{"batch_size": 50}, {"start_ts": moment.later(hours=1)}]
+    deployment = world.deploy("two", rollout={"stop": {"max_failures": 1, "per": per}}, phases=phases)
+    finish(fleet[0], deployment, "failure")
+    assert steer(world, deployment, "resume").status_code == 204
+    finish(fleet[1], deployment)
+    assert fleet[0].report(deployment, "success").status_code == 204
+    assert state(world, deployment)["state"] == "running"
+
+    finish(fleet[2], deployment, "failure")
+
+    assert state(world, deployment)["pause"]["reason"].startswith("1 device has failed")
+
+
 def test_a_share_counts_from_a_minimum_on(world: World, fleet: list[Device]) -> None:
     stop = {"max_failures_percent": 50, "minimum_reports": 4}
     deployment = world.deploy("two", rollout={"stop": stop})
