@@ -5,12 +5,14 @@ The devices are taken to poll in equal intervals, at times that are spread evenl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from chalicelib.deployments.rules import windows
+from chalicelib.deployments.rules import estimate_zones, windows
+from chalicelib.deployments.rules.estimate_zones import LONGEST
 from chalicelib.deployments.rules.phases import Phase
 
 if TYPE_CHECKING:
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from chalicelib.deployments.shapes.rollout import Rollout
 
 _MINUTE: Final = timedelta(minutes=1)
-_LONGEST: Final = timedelta(days=366)
-"""What takes longer is not estimated."""
 
 
 class Fleet(msgspec.Struct, frozen=True):
@@ -34,6 +34,8 @@ class Fleet(msgspec.Struct, frozen=True):
     """The time between two polls of a device."""
     update: timedelta
     """The time from a poll that gets the update to the report of success."""
+    zones: Mapping[str, int] = {}
+    """The numbers of those that poll, or of a sample of them, by the time zone of their windows."""
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -53,17 +55,22 @@ def course(phases: Sequence[Phase], rollout: Rollout | None, fleet: Fleet, now: 
     planned = phases or (Phase(now),)
     opens: list[datetime | None] = [max(now, planned[0].start)]
     begun, starved, full = 0, None, None
+    left = _by_zone(rollout, fleet, now)
     for index, phase in enumerate(planned):
         upto = fleet.polling if phase.upto is None else min(phase.upto, fleet.polling)
         start, devices = opens[index], upto - begun
-        full = None if start is None else _all_begun(rollout, fleet, start, devices, fleet.polling - begun)
+        before = dict(left)
+        full = None if start is None else _all_begun(rollout, fleet, start, devices, fleet.polling - begun, left)
         if index + 1 == len(planned):
             break
         following = max(now, planned[index + 1].start)
         if gate is None:
             opens.append(following)
             # The devices of a phase that is not full in time begin in the next one.
-            begun = upto if full is not None and full <= following else begun
+            if full is not None and full <= following:
+                begun = upto
+            else:
+                left = before
             continue
         if min(devices, fleet.succeeding) < gate.minimum_devices:
             starved = index + 1 if starved is None else starved
@@ -75,17 +82,34 @@ def course(phases: Sequence[Phase], rollout: Rollout | None, fleet: Fleet, now: 
     return Course(opens[: len(phases)], _later(full, fleet.update), starved)
 
 
-def _all_begun(rollout: Rollout | None, fleet: Fleet, start: datetime, devices: int, waiting: int) -> datetime | None:
-    """When ``devices`` of the ``waiting`` ones have begun that may begin from ``start`` on; None: after a year."""
+def _by_zone(rollout: Rollout | None, fleet: Fleet, now: datetime) -> dict[str, float]:
+    """The numbers of devices by the time zone of their windows; empty if there are no windows."""
+    if rollout is None or not rollout.windows:
+        return {}
+    zone = rollout.time_zone or "UTC"
+    known = estimate_zones.merged(fleet.zones or {zone: 1}, now)
+    whole = sum(known.values())
+    return {name: number * fleet.polling / whole for name, number in known.items()}
+
+
+def _all_begun(
+    rollout: Rollout | None, fleet: Fleet, start: datetime, devices: int, waiting: int, left: dict[str, float]
+) -> datetime | None:
+    """When ``devices`` of the ``waiting`` ones have begun that may begin from ``start`` on; None: after a year.
+
+    ``left``: the waiting ones by time zone, from which these are taken.
+    """
     if devices <= 0:
         return start
     rate = rollout.maximum_per_minute if rollout is not None else None
     needed = polling_time(devices, waiting, fleet.poll, rate)
-    if needed > _LONGEST:
+    if needed > LONGEST:
         return None
     if rollout is None or not rollout.windows:
         return _later(start, needed if rollout is None else rollout.jitter + needed)
-    for opened, closes in windows.openings(rollout.windows, rollout.time_zone or "UTC", start):
+    if len(left) > 1:
+        return estimate_zones.all_begun(rollout, fleet.poll, start, devices, left)
+    for opened, closes in windows.openings(rollout.windows, next(iter(left)), start):
         # After this time, the delay of every device has passed.
         begins = _later(max(start, opened), rollout.jitter)
         if begins is None or needed <= closes - begins:

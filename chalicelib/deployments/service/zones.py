@@ -5,7 +5,7 @@ A head stores the zone that was found until the device's attributes change, so o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,8 +14,13 @@ from chalicelib.errors import NotFound
 from chalicelib.fleet.heads import keep_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
+
+SCOPES: Final = ("tags", "inventory")
+"""The scopes in which the attribute is looked for."""
 
 
 class _Stored(msgspec.Struct, omit_defaults=True):
@@ -49,9 +54,9 @@ def read(tenant: TenantId, device_id: str, attribute: str) -> str | None:
         device = inventory.get(tenant, device_id)
     except NotFound:
         return None
-    for scope in ("tags", "inventory"):
-        found = device.scope(scope).get(attribute)
-        value = found[0] if found else None
-        if isinstance(value, str) and times.is_zone(value):
-            return value
-    return None
+    return first(found[0] for scope in SCOPES if (found := device.scope(scope).get(attribute)))
+
+
+def first(values: Iterable[object]) -> str | None:
+    """The first of the values of the attribute in its scopes that is a time zone; None: there is none."""
+    return next((value for value in values if isinstance(value, str) and times.is_zone(value)), None)

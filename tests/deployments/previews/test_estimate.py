@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from chalicelib.deployments.rules.phases import Phase
 from chalicelib.deployments.shapes.rollout import Gate, Rollout, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 NOW = datetime(2026, 12, 1, 10, 17, 30, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -92,6 +93,66 @@ def _polled_in(spans: list[tuple[datetime, datetime]], first: datetime, poll: ti
     raise AssertionError
 
 
+ZONES = ["UTC", "Europe/Oslo", "Asia/Tokyo", "Asia/Kolkata", "America/New_York", "Pacific/Auckland"]
+
+
+@settings(max_examples=60)
+@given(
+    DEVICES,
+    POLLS,
+    RATES,
+    WINDOWS.filter(bool),
+    st.lists(st.sampled_from(ZONES), min_size=2, max_size=4),
+)
+def test_devices_begin_in_windows_of_their_own_time(
+    devices: int,
+    poll: timedelta,
+    rate: int | None,
+    given_windows: list[Window],
+    zones: list[str],
+) -> None:
+    rollout = Rollout(windows=given_windows, time_zone="UTC", device_time_zone="zone", maximum_per_minute=rate)
+    own = [zones[number % len(zones)] for number in range(devices)]
+    wanted = replace(fleet(devices, poll), zones=Counter(own))
+    found = done((), rollout, wanted)
+    # At the end of a window, an interval more or less makes the difference of a day.
+    shorter, longer = max(MINUTE / 60, poll - poll / devices - MINUTE), 2 * poll + MINUTE
+    assume(
+        done((), rollout, replace(wanted, poll=longer)) - done((), rollout, replace(wanted, poll=shorter))
+        <= 2 * poll + 3 * MINUTE
+    )
+    assert abs(found - _last_in_own_windows(rollout, wanted, own)) <= poll + MINUTE
+
+
+def _last_in_own_windows(rollout: Rollout, devices: Fleet, own: Sequence[str]) -> datetime:
+    """When the last device begins, if each polls and has windows in its own time zone."""
+    spans = {zone: list(islice(windows.openings(rollout.windows, zone, NOW), 8)) for zone in own}
+    offsets = {number: devices.poll * number / devices.polling for number in range(devices.polling)}
+    polls = sorted(
+        (time, number)
+        for number, offset in offsets.items()
+        for begun, ended in spans[own[number]]
+        for time in _polls(NOW + offset, devices.poll, begun, ended)
+    )
+    left, in_minute = set(offsets), Counter[int]()
+    for time, number in polls:
+        minute = int(time.timestamp() // 60)
+        if number in left and in_minute[minute] < (rollout.maximum_per_minute or devices.polling):
+            in_minute[minute] += 1
+            left.remove(number)
+            if not left:
+                return time
+    raise AssertionError
+
+
+def _polls(first: datetime, poll: timedelta, begun: datetime, ended: datetime) -> Iterator[datetime]:
+    """The first polls of a device in a window."""
+    time = first + max(0, -((first - begun) // poll)) * poll
+    for turn in range(60):
+        if time + turn * poll < ended:
+            yield time + turn * poll
+
+
 @given(st.integers(3, 40), POLLS, st.data())
 def test_phases_open_by_time(devices: int, poll: timedelta, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, devices - 2))
@@ -115,6 +176,18 @@ def test_more_devices_are_never_done_earlier_and_a_higher_rate_never_later(
     assert base >= done((), replace(rollout, maximum_per_minute=rate + 1), fleet(devices, poll))
     assert base >= done((), replace(rollout, maximum_per_minute=None), fleet(devices, poll))
     assert base <= done((), rollout, fleet(devices, poll, HOUR))
+
+
+def test_a_phase_takes_the_devices_whose_windows_open_first() -> None:
+    night = Rollout(windows=[Window(start_time="02:00", duration=2 * HOUR)], time_zone="UTC", gate=Gate())
+    phases = [Phase(NOW, upto=2), Phase(NOW)]
+    devices = replace(fleet(6), zones={"Asia/Tokyo": 2, "America/Bogota": 4})
+    course = estimate.course(phases, night, devices, NOW)
+    assert course.opens == [NOW, datetime(2026, 12, 1, 17, 31, tzinfo=UTC)]
+    assert course.done == datetime(2026, 12, 2, 7, 30, tzinfo=UTC)
+    # The last phase opens by time before the windows of the first one.
+    course = estimate.course([Phase(NOW, upto=2), Phase(NOW + HOUR)], replace(night, gate=None), devices, NOW)
+    assert course.done == datetime(2026, 12, 2, 7, 30, tzinfo=UTC)
 
 
 def test_a_gate_waits_until_the_phase_before_is_updated_and_watched() -> None:

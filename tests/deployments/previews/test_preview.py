@@ -223,6 +223,30 @@ def test_windows_are_in_the_time_zone_of_the_rollout(world: World, moment: Clock
     assert preview["done_at"] == "2027-03-27T03:40:00Z"
 
 
+def test_the_windows_of_devices_are_in_their_own_time(world: World, moment: Clock) -> None:
+    world.upload("two")
+    fleet = [world.device() for _ in range(4)]
+    for device, zone in zip(fleet, ("Asia/Tokyo", "America/Bogota", "Nowhere/At_all"), strict=False):
+        device.inventory({"device_type": "qemux86-64", "geo-timezone": zone})
+    moment.time = datetime(2027, 3, 26, 12, tzinfo=UTC)
+    rollout = {"windows": [{"start_time": "02:00", "duration": "PT2H"}], "device_time_zone": "geo-timezone"}
+
+    def done(*devices: Device, **more: Any) -> Any:
+        wanted = body(devices=[device.id for device in devices], rollout=rollout | more)
+        return previewed(world, wanted, silent_days=365)["done_at"]
+
+    tokyo, bogota, nowhere, unknown = fleet
+    assert done(tokyo) == "2027-03-26T17:40:00Z"
+    assert done(bogota) == done(*fleet) == "2027-03-27T07:40:00Z"
+    assert done(nowhere, unknown, tokyo) == "2027-03-27T02:40:00Z"
+    assert done(nowhere, time_zone="Asia/Tokyo") == "2027-03-26T17:40:00Z"
+    # A tag of this name is the device's own time zone before its inventory.
+    place = f"/api/management/v1/inventory/devices/{bogota.id}/tags"
+    assert world.api.put(place, json=[{"name": "geo-timezone", "value": "Asia/Tokyo"}]).status_code == 200
+    assert done(tokyo, bogota) == "2027-03-26T17:40:00Z"
+    assert done(tokyo, bogota, maximum_per_minute=1, jitter="PT1H") == "2027-03-26T18:40:00Z"
+
+
 def test_it_refuses_what_the_deployment_would_refuse(
     world: World, tenant: Tenant, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ decided as for its next deployments (``predicting``), by what it reported to the
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from chalicelib.artifacts import service as artifacts
 from chalicelib.cost import service as cost
 from chalicelib.deployments.rules import estimate, selection, windows
 from chalicelib.deployments.rules.statuses import Status
-from chalicelib.deployments.service import ended
+from chalicelib.deployments.service import ended, zones
 from chalicelib.deployments.service.operators import ahead, drafts, predicting
 from chalicelib.deployments.service.operators.finding import require
 from chalicelib.deployments.shapes.preview import (
@@ -72,6 +72,7 @@ def preview(tenant: TenantId, draft: Draft, assumed: PreviewAssumptions) -> Prev
         succeeding=round(forecast.succeeding * whole),
         poll=timedelta(seconds=assumed.poll_interval),
         update=timedelta(seconds=assumed.update_time),
+        zones=forecast.zones,
     )
     course = estimate.course(plan.phases, plan.rollout, fleet, now)
     updated, sent = forecast.updated * whole, forecast.bytes * whole
@@ -150,7 +151,9 @@ class _Forecast:
         if self._policy != "allow":
             provided |= {name for each in self._candidates for name in artifacts.provides(tenant, each.id)}
         self._provided = sorted(provided)
-        self.places = (*_OWN, *(("inventory", name) for name in self._provided))
+        zone = plan.rollout.device_time_zone if plan.rollout is not None else None
+        self._zone_places = () if zone is None else tuple((scope, zone) for scope in zones.SCOPES)
+        self.places = (*_OWN, *self._zone_places, *(("inventory", name) for name in self._provided))
         """The attributes of devices that it needs."""
         self.read = 0
         """The number of devices that were looked at."""
@@ -160,11 +163,14 @@ class _Forecast:
         """The number of accepted devices that are not silent."""
         self.succeeding = 0
         """The number of those for which an artifact may fit."""
+        self.zones: Counter[str] = Counter()
+        """The numbers of the polling ones by the time zone of their windows; only if each has its own."""
         self.bytes = 0
         """The sizes of the artifacts of the devices that would get the update."""
         self._groups: defaultdict[str, _Group] = defaultdict(_Group)
         self._reasons: defaultdict[str, defaultdict[_Why, _Group]] = defaultdict(lambda: defaultdict(_Group))
-        self._expected: dict[tuple[Any, ...], tuple[Expected, str, _Why | None]] = {}
+        self._zones: dict[tuple[str | None, ...], str] = {}
+        self._expected: dict[tuple[str | None, ...], tuple[Expected, str, _Why | None]] = {}
 
     @property
     def updated(self) -> int:
@@ -175,12 +181,15 @@ class _Forecast:
         """Look at devices. ``values``: of those that exist, what they have in :attr:`places`."""
         for device_id in device_ids:
             self.read += 1
-            status, seen, created, *provided = values.get(device_id) or (None,) * len(self.places)
+            status, seen, created, *others = values.get(device_id) or (None,) * len(self.places)
             if status != ACCEPTED:
                 self._groups["not_accepted"].add(device_id)
                 continue
             self.accepted.append(device_id)
-            expected, group, why = self._expect(tuple(provided))
+            # Lists can't be keys, and nothing that is no text is provided.
+            texts = tuple(value if isinstance(value, str) else None for value in others)
+            own, provided = texts[: len(self._zone_places)], texts[len(self._zone_places) :]
+            expected, group, why = self._expect(provided)
             self._groups[group].add(device_id)
             if why is not None:
                 self._reasons[group][why].add(device_id)
@@ -194,6 +203,8 @@ class _Forecast:
                 continue
             self.polling += 1
             self.succeeding += group != "no_artifact"
+            if own:
+                self.zones[self._zone(own)] += 1
 
     def groups(self) -> dict[str, PreviewGroup]:
         """The groups of devices, by their name in ``Preview``."""
@@ -221,10 +232,16 @@ class _Forecast:
         ]
         return PreviewGroup(found.devices, found.examples, reasons[: limits.PREVIEW_REASONS])
 
-    def _expect(self, values: tuple[Any, ...]) -> tuple[Expected, str, _Why | None]:
+    def _zone(self, own: tuple[str | None, ...]) -> str:
+        """The time zone of the windows of a device with these values of its attribute."""
+        if own not in self._zones:
+            rollout = self._plan.rollout
+            usual = (rollout.time_zone if rollout is not None else None) or "UTC"
+            self._zones[own] = zones.first(own) or usual
+        return self._zones[own]
+
+    def _expect(self, texts: tuple[str | None, ...]) -> tuple[Expected, str, _Why | None]:
         """What a device with these values of attributes finds, the name of its group, and why it is in it."""
-        # Lists can't be keys, and nothing that is no text is provided.
-        texts = tuple(value if isinstance(value, str) else None for value in values)
         found = self._expected.get(texts)
         if found is None:
             provided = {name: text for name, text in zip(self._provided, texts, strict=True) if text is not None}
