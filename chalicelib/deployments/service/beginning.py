@@ -97,10 +97,11 @@ def withdraw(tenant: TenantId, plan: Plan, device_id: str, status: Status, now: 
     Raises:
         Lost: the device has a row.
         Withdrawn: the deployment was aborted.
+        Full: it has as many devices as its limit.
         Unavailable: other writers won the race too often.
     """
-    row = _new_row(plan, device_id, Start(status), now)
-    changes.commit(Change(tenant, plan, device_id, before=None, after=status, new_row=row), now)
+    row, upto = _new_row(plan, device_id, Start(status), now), plan.capacity(None)
+    changes.commit(Change(tenant, plan, device_id, before=None, after=status, new_row=row, upto=upto), now)
 
 
 def end(tenant: TenantId, plan: Plan, head: Head, before: Status, after: Status, now: datetime) -> None:

@@ -170,8 +170,8 @@ def begin_phases(item: CounterItem, plan: Plan) -> None:
 
 
 def create_room(tx: Transaction, tenant: TenantId, deployment: str) -> None:
-    """Add the item that limits the number of devices."""
-    tx.put(room_ref(tenant, deployment), label="room")
+    """Add the item that limits the number of devices, unless devices that left before an approval have added it."""
+    tx.update(room_ref(tenant, deployment), [RoomItem.begun.add(0)], label="room")
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
@@ -329,7 +329,8 @@ def count_begun(tx: Transaction, tenant: TenantId, plan: Plan, upto: int, loan: 
     """
     if not plan.parts:
         room = Update(table(), deployment_pk(tenant, plan.id), "ROOM").add("begun", 1)
-        tx.write(room.require("#begun < :upto", upto=typed_number(upto)), label="room")
+        has_room = "(attribute_not_exists(#begun) OR #begun < :upto)"
+        tx.write(room.require(has_room, upto=typed_number(upto)), label="room")
     elif loan is not None:
         donor = counter_ref(tenant, plan, loan.donor)
         if loan.creates:

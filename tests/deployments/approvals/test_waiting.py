@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,16 +106,33 @@ class TestWaiting:
         assert decide(second, deployment).status_code == 204
         assert world.numbers(deployment) == {"aborted": 1, "pending": 2}
 
+    def test_unknown_devices_cannot_leave(self, world: World, fleet: list[Device]) -> None:
+        unknown = str(uuid.uuid4())
+        deployment = world.deploy("two", [fleet[0].id, unknown])
+        assert world.api.delete(f"{DEPLOYMENTS}/devices/{unknown}").status_code == 204
+        assert world.numbers(deployment) == {"pending": 2}
+
     def test_a_device_may_leave_a_dynamic_one(self, world: World, fleet: list[Device], second) -> None:
-        for device in fleet[:2]:
+        for device in fleet:
             tag(world, device, "here")
-        deployment = deploy_to_filter(world, save_filter(world, "tags", "place", "here"), max_devices=2)
+        chosen = save_filter(world, "tags", "place", "here")
+        demand(world)
+        last = deploy_to_filter(world, chosen, name="needs no approval")
+        demand(world, approval_devices=1)
+        deployment = deploy_to_filter(world, chosen, max_devices=2)
+        demand(world)
+        later = deploy_to_filter(world, chosen, name="later")
+        for device in fleet:  # which stores that the filters of all that they see match
+            serves(device.poll(), last)
+            device.report(last, "success")
+            serves(device.poll(), later)
+            device.report(later, "success")
         assert world.api.delete(f"{DEPLOYMENTS}/devices/{fleet[0].id}").status_code == 204
-        assert world.api.delete(f"{DEPLOYMENTS}/devices/{fleet[2].id}").status_code == 204
         assert decide(second, deployment).status_code == 204
 
         serves_nothing(fleet[0].poll())
         serves(fleet[1].poll(), deployment)
+        serves_nothing(fleet[2].poll())  # the one that has left counts for the limit
         assert world.numbers(deployment) == {"aborted": 1, "pending": 1}
 
     def test_nobody_decides_in_time(self, world: World, fleet: list[Device], moment: Clock, second) -> None:

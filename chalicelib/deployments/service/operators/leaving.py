@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from chalicelib import clock
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.deployments.rules import polling
@@ -53,42 +55,39 @@ def device_gone(tenant: TenantId, device_id: str) -> None:
 
 
 def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
+    head = fleet_heads.find(tenant, device_id)
+    if head is None:
+        return
     # Another process may just have stored the tenant's first deployment that waits for approval.
     known = control.get(tenant, fresh=True)
     if known.parts > 1 or known.approvals:
         # First, so that a deployment that polls begin to see meanwhile is found below.
-        _withdraw_hidden(tenant, device_id, status)
+        _withdraw_hidden(tenant, head, status)
         known = control.get(tenant, fresh=True)
     # Each iteration takes the device out of one deployment; the bound exceeds the number that can be open at once.
     lost = 0
-    while lost < ATTEMPTS:
-        head = fleet_heads.find(tenant, device_id)
-        if head is None:
-            return
+    while head is not None and lost < ATTEMPTS:
         try:
             if not _withdraw_oldest(tenant, head, known.open, status):
                 return
         except (Lost, Withdrawn):
             known = control.get(tenant, fresh=True)
             lost += 1
-    raise Unavailable
+        head = fleet_heads.find(tenant, device_id)
+    if head is not None:
+        raise Unavailable
 
 
-def _withdraw_hidden(tenant: TenantId, device_id: str, status: Status) -> None:
+def _withdraw_hidden(tenant: TenantId, head: Head, status: Status) -> None:
     """Take the device out of deployments that polls do not see yet."""
+    # Stored results of filters are of deployments that polls see.
+    verdicts = Verdicts(tenant, replace(head, verdicts=None))
     for each in deployments.of_tenant(tenant, is_open=True, newest_first=True):
         if each.preparing is not None:
-            deployments.withdraw(tenant, each.id, device_id, status)
-        elif each.waits and _is_target_of_hidden(tenant, each.plan, device_id):
-            with suppress(Lost, Withdrawn):  # it has a row already, or the deployment was aborted
-                beginning.withdraw(tenant, each.plan, device_id, status, clock.now())
-
-
-def _is_target_of_hidden(tenant: TenantId, plan: Plan, device_id: str) -> bool:
-    if not plan.dynamic:
-        return plans.includes(tenant, plan, device_id)
-    head = fleet_heads.find(tenant, device_id)
-    return head is not None and Verdicts(tenant, head).take(plan)
+            deployments.withdraw(tenant, each.id, head.device_id, status)
+        elif each.waits and _is_target(tenant, each.plan, head.device_id, verdicts):
+            with suppress(Lost, Withdrawn, Full):  # it has a row already, or the deployment was aborted or is full
+                beginning.withdraw(tenant, each.plan, head.device_id, status, clock.now())
 
 
 def _withdraw_oldest(tenant: TenantId, head: Head, opened: Mapping[str, int], status: Status) -> bool:
