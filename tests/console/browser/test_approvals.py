@@ -63,7 +63,10 @@ def test_a_second_person_approves_a_deployment(
     console.audit()
 
     page = approver.page
-    approver.show("/deployments?status=scheduled")
+    approver.show("/")
+    needs = page.get_by_role("listitem").filter(has=approver.link("Needs two people"))
+    expect(needs.get_by_text("Waits for your approval")).to_be_visible()
+    approver.go("/deployments?status=scheduled")
     row = page.get_by_role("row").filter(has=approver.link("Needs two people"))
     expect(row.get_by_text("Needs approval")).to_be_visible()
     approver.link("Needs two people").click()

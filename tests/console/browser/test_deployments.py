@@ -289,7 +289,7 @@ def test_a_protected_deployment_is_created_after_a_preview(console: Console, fle
     assert [phase.get("batch_size_devices") for phase in shown["phases"]] == [1, 1, 1]
     settings = shown["rollout"]["settings"]
     assert settings["gate"] == {"success_percent": 90, "soak": "PT3600S"}
-    assert settings["stop"] == {"max_failures_percent": 5, "minimum_reports": 20}
+    assert settings["stop"] == {"max_failures_percent": 5}
     assert (settings["time_zone"], settings["maximum_per_minute"]) == ("Europe/Oslo", 10)
     assert settings["windows"] == [{"start_time": "02:00", "duration": "PT14400S", "days": ["sat"]}]
     console.link("Make again").click()
@@ -327,7 +327,7 @@ def test_a_rollout_is_paused_resumed_and_its_next_phase_opened(console: Console,
     assert devices[1].report(made, "failure").status_code == 204
     page.clock.fast_forward(6_000)
     console.says("1 of 1 device with a result had failed.")
-    page.get_by_text("Some of them").click()
+    page.get_by_text("Some of the devices that failed").click()
     expect(page.get_by_role("status").or_(page.get_by_role("alert")).get_by_text("steered-2")).to_be_visible()
     console.audit()
     console.button("Resume").click()

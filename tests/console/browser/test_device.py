@@ -105,6 +105,9 @@ def test_upcoming_deployments_are_shown_with_their_time_and_explained(console: C
     console.audit()
     console.button("Close the reasons").click()
     expect(why).to_have_count(0)
+    console.go(f"/devices/{fleet.devices[47].id}?tab=deployments")
+    stopped = page.get_by_role("row").filter(has=console.link("Dashboard, carefully"))
+    expect(stopped.get_by_text("Not now: see Explain")).to_be_visible()
 
 
 def test_a_terminal_is_opened_in_the_page_and_played_back(

@@ -52,7 +52,7 @@ def test_a_key_is_added_and_deleted(console: Console, world: World) -> None:
     page.get_by_label("Public key").fill(EC.private)
     with console.refused("POST", r"/trust/keys$", 400):
         console.button("Add key").click()
-        expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("this is a private key")
+        expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("This is a private key")
     page.get_by_label("Public key").fill(EC.public)
     console.audit()
     console.button("Add key").click()

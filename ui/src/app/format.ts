@@ -12,16 +12,16 @@ const relatives = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 export const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** The time by which relative times are told; moves on twice a minute while the page is seen. */
+/**
+ * The time by which relative times are told; moves on twice a minute while the page is seen, and with new data, whose
+ * times would otherwise be in the future.
+ */
 export const now = signal(Date.now());
-globalThis.document?.addEventListener("visibilitychange", () => {
-  if (!document.hidden) now.value = Date.now();
-});
-if (globalThis.document) {
-  setInterval(() => {
-    if (!document.hidden) now.value = Date.now();
-  }, 30_000);
-}
+export const moveOn = (): void => {
+  if (!globalThis.document?.hidden) now.value = Date.now();
+};
+globalThis.document?.addEventListener("visibilitychange", moveOn);
+if (globalThis.document) setInterval(moveOn, 30_000);
 
 export type Moment = string | number | Date;
 

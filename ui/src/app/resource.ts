@@ -7,6 +7,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { AnswerOf, BodyOf, Checked, QueryOf } from "../api/calls";
 import { type Answer, ApiError, type Params, sessionsLost, send } from "../api/client";
+import { moveOn } from "./format";
 
 type Reading = "GET" | "POST";
 
@@ -98,6 +99,7 @@ class Store<T> {
       if (!answer.notModified) {
         this.answer = answer;
         this.data = answer.data;
+        moveOn();
       }
       this.error = undefined;
       this.failures = 0;

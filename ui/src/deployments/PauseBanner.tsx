@@ -51,7 +51,7 @@ export function PauseBanner({ deployment, onResume }: { deployment: Deployment; 
 function Some({ ids }: { ids: readonly string[] }) {
   const [open, setOpen] = useState(false);
   return (
-    <Details summary="Some of them" open={open} onToggle={setOpen}>
+    <Details summary="Some of the devices that failed" open={open} onToggle={setOpen}>
       {open && <DeviceLinks ids={ids} />}
     </Details>
   );

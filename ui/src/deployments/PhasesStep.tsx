@@ -5,7 +5,7 @@ import { Button, Card, DateTime, IconButton, Input, RadioGroup, Row, Segments, S
 import { type Draft, type DraftPhase, isGated, isPhased, isUntimed, MAX_PHASES, sizes, type Unit } from "./draft";
 import { PhaseTimeline } from "./PhaseTimeline";
 import { ProtectionFields } from "./ProtectionFields";
-import { PROTECTED, protectedPhases, type Protection, type Wrong, wrongIn } from "./protecting";
+import { protectedPhases, protectionFor, type Protection, type Wrong, wrongIn } from "./protecting";
 import { evenly } from "./timeline";
 
 interface Props {
@@ -40,7 +40,7 @@ export function PhasesStep({ draft, onChange, total, refused }: StepProps) {
     if (!on) return onChange({ protection: undefined, ...(untimed ? { phases: once } : {}) });
     const wanted = protectedPhases(total);
     const divided = wanted.sizes.map((size, index) => ({ size, start: index === 0 ? first : "" }));
-    onChange({ protection: PROTECTED, ...(phased || !has("phased_rollouts") ? {} : { unit: wanted.unit, phases: divided }) });
+    onChange({ protection: protectionFor(total), ...(phased || !has("phased_rollouts") ? {} : { unit: wanted.unit, phases: divided }) });
   };
   const protect = (next: Protection): void => {
     // Without a gate, each phase needs a time.

@@ -39,14 +39,14 @@ function Fields({ protection, phased, wrong, set }: Pick<Props, "phased" | "wron
       {phased && (
         <Part label="Open phases after success" checked={protection.gate} onChange={(gate) => set({ gate })}>
           {number("success", "Success, in percent", "Of the devices that began in the phase before", false)}
-          {number("least", "Least devices", "So many must have succeeded")}
+          {number("least", "Minimum devices", "At least so many must have succeeded")}
           {number("soakHours", "For how many hours", "Before the next phase opens")}
         </Part>
       )}
       <Part label="Stop when devices fail" checked={protection.stop} onChange={(stop) => set({ stop })}>
         {number("failedPercent", "Failures, in percent", "Of the devices with a result")}
-        {number("reports", "Least results", "With fewer, the share does not count")}
-        {number("failed", "Number of failures", "Whichever comes first")}
+        {number("reports", "Minimum results", "With fewer, the percentage does not count")}
+        {number("failed", "Number of failures", "Also stops it, whatever the percentage")}
         <Select
           label="Then"
           value={protection.abort ? "abort" : "pause"}

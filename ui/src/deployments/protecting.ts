@@ -41,6 +41,12 @@ export const PROTECTED: Protection = {
   windows: [], zone: "", ownZone: "", tellWhen: false,
   rate: "", jitterMinutes: "", skip: false,
 };
+const MANY = 40;
+
+/** What a deployment is protected by at first. Of few devices, half of them are enough results to stop it. */
+export const protectionFor = (total: number | undefined): Protection =>
+  total === undefined || total >= MANY ? PROTECTED : { ...PROTECTED, reports: String(Math.max(1, Math.floor(total / 2))) };
+
 export const NEW_WINDOW: DraftWindow = { days: [], start: "02:00", hours: "4" };
 export const MAX_WINDOWS = 14;
 const MAX_COUNT = 1_000_000_000;

@@ -42,8 +42,10 @@ function When({ row }: { row: UpcomingRow }) {
           <Time at={row.opens} />
         </Status>
       );
-    default:
+    case "later":
       return <Status is="neutral">After those above</Status>;
+    default:
+      return <Status is="warning">Not now: see Explain</Status>;
   }
 }
 

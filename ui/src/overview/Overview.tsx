@@ -2,7 +2,7 @@
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
 import { pathTo } from "../app/router";
-import { can } from "../app/session";
+import { can, session } from "../app/session";
 import { isPaused, stateOf } from "../deployments/states";
 import { Card, Chart, EmptyState, Icon, type IconName, Link, Loaded, type Meaning, Name, Page, Progress, type Segment, Skeleton, Split, Stack, Stat, Status, Time } from "../parts";
 import { type Brief, type Deployment, type Deployments, type Devices, failures, finished, needs, type Overview as Data, type Some, successes, total } from "./data";
@@ -94,7 +94,7 @@ function Numbers({ devices, deployments }: Data) {
 }
 
 function Attention({ devices, deployments }: Data) {
-  const found = needs({ devices, deployments });
+  const found = needs({ devices, deployments }, can("deployments:approve") ? session.value?.user.id : "");
   if (found.length === 0) {
     return (
       <Card>
@@ -118,6 +118,7 @@ function Attention({ devices, deployments }: Data) {
 
 const NEEDS: Record<string, { icon: IconName; is: Meaning }> = {
   failing: { icon: "failed", is: "danger" },
+  approving: { icon: "user", is: "warning" },
   alerting: { icon: "bell", is: "danger" },
   silent: { icon: "offline", is: "warning" },
   pending: { icon: "waiting", is: "waiting" },
@@ -132,6 +133,7 @@ function Need({ kind, deployment, some, count, hours }: ReturnType<typeof needs>
       </span>
       <div class="overview-need__text">
         {kind === "failing" && deployment && <Failing deployment={deployment} />}
+        {kind === "approving" && deployment && <Approving deployment={deployment} />}
         {kind === "alerting" && some && <Named some={some} query={{ status: "accepted", filters: ALERTING }} title={`${format.count(some.count, "device")} with an alert`} />}
         {kind === "silent" && some && <Named some={some} query={{ status: "silent" }} title={`${format.count(some.count, "device")} silent for ${format.duration(hours * 3600)}`} seen />}
         {kind === "pending" && (
@@ -159,6 +161,19 @@ function Failing({ deployment }: { deployment: Deployment }) {
         ) : (
           `, ${isPaused(deployment) ? "paused" : "still going on"}`
         )}
+      </span>
+    </>
+  );
+}
+
+function Approving({ deployment }: { deployment: Deployment }) {
+  return (
+    <>
+      <Link to={pathTo("deployments", deployment.id)} class="overview-need__title">
+        <Name>{deployment.name}</Name>
+      </Link>
+      <span class="muted small">
+        Waits for your approval, or that of another user, until <Time at={deployment.approval?.expires} absolute />
       </span>
     </>
   );

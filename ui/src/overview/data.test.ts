@@ -14,6 +14,12 @@ test("nothing needs attention where all is well", () => {
   assert.deepEqual(kinds({}), []);
 });
 
+test("a deployment needs the approval of users who may approve it, but for its creator", () => {
+  const approval = { state: "waiting", requested_at: "", expires: "", requested_by: { id: "ada", email: "" } } as NonNullable<Deployment["approval"]>;
+  const deployments = { open: [{ ...deployment("a", 0), approval }], open_count: 1, failed: [], days: [] };
+  assert.deepEqual(["", "ada", "ben"].map((user) => kinds({ deployments }, user)), [[], [], ["a"]]);
+});
+
 test("what fails now comes first, those who wait last", () => {
   const some: Some = { count: 1, devices: [{ id: "d", name: "d" }] };
   const found = kinds({

@@ -29,7 +29,7 @@ export default function Acceptance() {
   const columns: Column<Rule>[] = [
     { id: "name", title: "Name", always: true, grow: 2, min: 8, cell: (each) => <Name>{each.name}</Name> },
     { id: "accepts", title: "Accepts", grow: 4, wide: true, cell: (each) => <Name>{accepts(each)}</Name> },
-    { id: "today", title: "Today", min: 6, grow: 1, end: true, cell: today },
+    { id: "today", title: "Accepted today", min: 8.5, grow: 1, end: true, cell: today },
     { id: "enabled", title: "State", min: 5, grow: 1, cell: (each) => <Status is={each.enabled ? "ok" : "neutral"}>{each.enabled ? "On" : "Off"}</Status> },
     actionsColumn(
       (each) => each.name,

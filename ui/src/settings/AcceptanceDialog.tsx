@@ -54,12 +54,12 @@ export function AcceptanceDialog({ rule, onClose, onDone }: { rule: Rule | undef
         {...(pattern ? {} : { error: "Each line needs an attribute, = and a pattern." })}
       />
       <Input label="Devices a day, at most" type="number" min={1} optional value={most} onInput={setMost} hint="Counted from midnight in UTC. More devices stay pending until the next day." />
-      <Shown ready={complete} body={body} />
+      <Shown key={JSON.stringify(body())} ready={complete} body={body} />
     </EditDialog>
   );
 }
 
-/** Which of the pending devices the rule would accept now. */
+/** Which of the pending devices the rule would accept now; asked again for each rule. */
 function Shown({ ready, body }: { ready: boolean; body: () => NewRule }) {
   const [found, setFound] = useState<Preview>();
   const [error, setError] = useState("");

@@ -137,10 +137,19 @@ function Keys({ keys }: { keys: Live<Key[]> }) {
 function NewKey({ onClose, onDone }: { onClose: () => void; onDone: () => Promise<void> }) {
   const [name, setName] = useState("");
   const [pem, setPem] = useState("");
+  const [wrong, setWrong] = useState("");
   const { prove, dialog } = useProof();
   const save = async (): Promise<string> => {
-    const did = await prove((proof) => api.post(KEYS, { name: name.trim(), pem, ...proof }));
-    return did ? "The key is trusted from now on." : "";
+    setWrong("");
+    try {
+      const did = await prove((proof) => api.post(KEYS, { name: name.trim(), pem, ...proof }));
+      return did ? "The key is trusted from now on." : "";
+    } catch (failed) {
+      const [, about] = /^pem: (.*)$/is.exec(textOf(failed)) ?? [];
+      if (!about) throw failed;
+      setWrong(`${about.charAt(0).toUpperCase()}${about.slice(1)}`);
+      return "";
+    }
   };
   return (
     <>
@@ -154,6 +163,7 @@ function NewKey({ onClose, onDone }: { onClose: () => void; onDone: () => Promis
           onInput={setPem}
           spellcheck={false}
           placeholder="-----BEGIN PUBLIC KEY-----"
+          error={wrong}
           hint={<>RSA, ECDSA P-256 or Ed25519, in PEM. <code>openssl pkey -in artifact.key -pubout</code> prints it.</>}
         />
       </EditDialog>
