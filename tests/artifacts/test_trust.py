@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from chalicelib import limits
 from chalicelib.artifacts import service
+from chalicelib.artifacts.container import signatures
 from chalicelib.artifacts.service import trust
 from chalicelib.artifacts.tables import trust as trust_table
 from chalicelib.errors import Unprocessable
@@ -126,6 +128,20 @@ def test_a_wrong_key_is_a_400(catalog, body, text):
     if body.get("pem") == "PEM":
         body = body | {"pem": EC.public}
     assert text in error(catalog.api.post(KEYS, json=body), 400)
+
+
+@pytest.mark.parametrize(
+    "point", ["00" * 32, "01" + "00" * 30 + "80", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"]
+)
+def test_a_key_that_anybody_can_sign_for_is_refused(catalog, point):
+    """Points with a small order. For the first one, OpenSSL takes one in four of these signatures."""
+    key = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(point))
+    assert "anybody can make signatures" in error(add(catalog, signatures.canonical(key)), 400)
+
+    points = ["00" * 32, "00" * 31 + "80", "01" + "00" * 31, "ec" + "ff" * 30 + "7f"]
+    forged = [bytes.fromhex(each) + bytes(32) for each in points]
+    manifests = [b"%d" % number for number in range(64)]
+    assert not any(signatures.is_signed_by(key, each, manifest) for each in forged for manifest in manifests)
 
 
 def test_a_key_and_a_name_are_there_only_once(catalog):

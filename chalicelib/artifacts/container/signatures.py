@@ -40,6 +40,20 @@ RSA_BITS = range(2048, 8193)
 """Accepted sizes of RSA keys: smaller ones are too weak (NIST SP 800-131A), larger ones take long to verify with."""
 _NUMBER = 32
 """The bytes of each of the two numbers of a signature with P-256."""
+_SMALL = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The Ed25519 keys, without the bit for the sign, that are points of a small order: eight times the point is zero.
+Anybody can make signatures for them. OpenSSL accepts them; RFC 8032 (5.1.7) leaves that open."""
 _BLOCK = re.compile(r"\s*-----BEGIN ([A-Z0-9 ]+)-----\s[^-]*-----END \1-----\s*")
 _HOW_TO = "give the public key, which `openssl pkey -in KEY -pubout` prints"
 
@@ -67,6 +81,14 @@ def read_key(pem: str) -> PublicKey:
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
         return key
     raise BadRequest("pem: artifacts are signed with RSA, ECDSA P-256 or Ed25519 only")
+
+
+def is_forgeable(key: PublicKey) -> bool:
+    """Whether anybody can make signatures for the key, such as for one of zeros only."""
+    if not isinstance(key, ed25519.Ed25519PublicKey):
+        return False
+    *others, last = key.public_bytes_raw()
+    return bytes([*others, last & 0x7F]) in _SMALL
 
 
 def algorithm(key: PublicKey) -> str:
@@ -100,6 +122,8 @@ def is_signed_by(key: PublicKey, signature: bytes, manifest: bytes) -> bool:
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, manifest, padding.PKCS1v15(), hashes.SHA256())
+        elif is_forgeable(key):
+            return False
         elif isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(signature, manifest)
         elif len(signature) != 2 * _NUMBER:

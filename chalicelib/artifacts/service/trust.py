@@ -14,7 +14,7 @@ from chalicelib.artifacts.rules import TrustedKey
 from chalicelib.artifacts.tables import trust as trust_table
 from chalicelib.auditlogs import service as auditlogs
 from chalicelib.auditlogs.service import Action, Object, ObjectType
-from chalicelib.errors import NotFound, Unprocessable
+from chalicelib.errors import BadRequest, NotFound, Unprocessable
 from chalicelib.fleet import control, control_items
 from chalicelib.fleet.control import TrustPolicy
 from chalicelib.observability import Metric, count
@@ -45,6 +45,8 @@ def add_key(tenant: TenantId, name: str, pem: str) -> str:
     from chalicelib.artifacts.container import signatures
 
     public = signatures.read_key(pem)
+    if signatures.is_forgeable(public):
+        raise BadRequest("pem: anybody can make signatures for this Ed25519 key; make another one")
     key = TrustedKey(
         id=str(uuid.uuid4()),
         name=rules.check_key_name(name),

@@ -45,4 +45,5 @@ def test_those_who_may_manage_it_are_told(
         assert all(not box.to(client.get(ME).json()["email"]) for client in (off, reader))
         mail = box.mails[0]
         assert mail["Subject"] == f"Deployment {word} after failures: winter release"
+        assert "  name:    winter release\r\n" in mail.get_content()
         assert "1 device has failed (max_failures: 1)" in mail.get_content()

@@ -49,8 +49,8 @@ def _text(plan: Plan, asked: Approval) -> str:
     link = notifying.link(plan)
     return _TEXT.format(
         who=asked.requested_by.email or "A user",
-        name=plan.name,
-        release=plan.artifact_name,
+        name=notifying.one_line(plan.name),
+        release=notifying.one_line(plan.artifact_name),
         devices=plan.size or "all that match its filter",
         expires=rfc3339(asked.expires),
         link=f"\nApprove or reject it here: {link}\n" if link else "",

@@ -35,7 +35,7 @@ def tell(  # the parts of a mail
         if user.id == but or not Reach(tenant, scopes, once=True).takes(plan):
             continue
         try:
-            mail.send(mail.Mail(user.email, _one_line(subject), text))
+            mail.send(mail.Mail(user.email, _subject(subject), text))
         except ValueError:
             logger.warning("an address does not accept mail", extra={"user": user.id})
 
@@ -46,7 +46,11 @@ def link(plan: Plan) -> str:
     return f"{console}/#/deployments/{plan.id}" if console else ""
 
 
-def _one_line(subject: str) -> str:
-    # A name may contain line breaks, which a subject must not.
-    line = " ".join(subject.split())
+def one_line(name: str) -> str:
+    """A name as one line. With the line breaks that it may contain, it could pretend to be other lines of a mail."""
+    return " ".join(name.split())
+
+
+def _subject(subject: str) -> str:
+    line = one_line(subject)
     return line if len(line) <= _SUBJECT else line[: _SUBJECT - 3] + "..."

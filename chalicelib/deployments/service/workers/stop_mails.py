@@ -51,8 +51,8 @@ def _text(plan: Plan, pause: Pause, what: str) -> str:
     link = notifying.link(plan)
     return _TEXT.format(
         what=what,
-        name=plan.name,
-        release=plan.artifact_name,
+        name=notifying.one_line(plan.name),
+        release=notifying.one_line(plan.artifact_name),
         reason=pause.reason,
         at=rfc3339(pause.at),
         link=f" See why, resume it or abort it here: {link}" if link else "",
