@@ -27,8 +27,8 @@ export default function DeploymentPage() {
   const [dialog, setDialog] = useQuery("dialog");
   const [log, setLog] = useQuery("log");
   const [over, setOver] = useState(false);
-  const live = useApi(deploymentPath(id), over ? {} : { every: 5000 });
-  const found = live.data?.id === id ? live.data : undefined;
+  const live = useApi(deploymentPath(id), { keep: false, ...(over ? {} : { every: 5000 }) });
+  const found = live.data;
   // What is finished stays as it is.
   if (found && over !== (found.status === "finished")) setOver(found.status === "finished");
   const outcomes = useOutcomes(found, log !== "");
