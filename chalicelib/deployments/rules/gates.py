@@ -103,6 +103,12 @@ class Trip(msgspec.Struct, frozen=True):
     reason: str
 
 
+def least_failures(stop: Stop) -> int:
+    """The number of devices that stop a deployment if all of them fail."""
+    by_share = None if stop.max_failures_percent is None else stop.minimum_reports
+    return min(number for number in (stop.max_failures, by_share) if number is not None)
+
+
 def tripped(stop: Stop, counts: Counts, accepted: Mapping[int, Results]) -> Trip | None:
     """What stops a deployment with these counters; None: nothing does.
 

@@ -127,4 +127,4 @@ class Preview(msgspec.Struct, omit_defaults=True):
     done_at: str | None = None
     """When all devices that poll would be done, if all succeed; absent if that is not known."""
     warnings: list[str] = []
-    """What keeps the deployment from being done, in words."""
+    """What keeps the deployment from being done, or unprotected, in words."""

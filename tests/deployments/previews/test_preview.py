@@ -208,6 +208,24 @@ def test_it_says_what_keeps_it_from_being_done(world: World, moment: Clock) -> N
     assert slow["warnings"] == ["it takes more than a year"]
 
 
+@pytest.mark.parametrize(
+    ("stop", "takes"),
+    [
+        ({"max_failures": 3}, 3),
+        ({"max_failures_percent": 5, "minimum_reports": 20}, 20),
+        ({"max_failures": 4, "max_failures_percent": 5, "minimum_reports": 3}, 3),
+        ({"max_failures": 2, "max_failures_percent": 5, "minimum_reports": 20}, None),
+        ({"max_failures_percent": 100}, None),
+    ],
+)
+def test_it_warns_of_a_stop_that_never_acts(world: World, stop: dict[str, int], takes: int | None) -> None:
+    world.upload("two")
+    ids = [world.device().id for _ in range(2)]
+    preview = previewed(world, body(devices=ids, rollout={"stop": stop}))
+    warning = f"failures never stop it: that takes {takes} devices, and it is for 2"
+    assert preview.get("warnings", []) == ([warning] if takes else [])
+
+
 def test_windows_are_in_the_time_zone_of_the_rollout(world: World, moment: Clock) -> None:
     world.upload("two")
     device = world.device()

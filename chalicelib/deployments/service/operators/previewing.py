@@ -16,7 +16,7 @@ import msgspec
 from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.cost import service as cost
-from chalicelib.deployments.rules import estimate, selection, windows
+from chalicelib.deployments.rules import estimate, gates, selection, windows
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import ended, zones
 from chalicelib.deployments.service.operators import ahead, drafts, predicting
@@ -96,7 +96,7 @@ def preview(tenant: TenantId, draft: Draft, assumed: PreviewAssumptions) -> Prev
         downgrades=forecast.downgrades(),
         approval_expires=None if draft.approval is None else clock.rfc3339(draft.approval.expires),
         done_at=clock.rfc3339(course.done) if course.done is not None and fleet.polling else None,
-        warnings=_warnings(plan, course, fleet),
+        warnings=[*_warnings(plan, course, fleet), *_unprotected(plan)],
     )
 
 
@@ -346,3 +346,11 @@ def _warnings(plan: Plan, course: Course, fleet: estimate.Fleet) -> list[str]:
         )
         return [text]
     return [] if course.done is not None else ["it takes more than a year"]
+
+
+def _unprotected(plan: Plan) -> list[str]:
+    """A warning if all devices may fail without stopping the deployment."""
+    stop = plan.rollout.stop if plan.rollout is not None else None
+    if stop is None or not plan.size or gates.least_failures(stop) <= plan.size:
+        return []
+    return [f"failures never stop it: that takes {gates.least_failures(stop)} devices, and it is for {plan.size}"]
