@@ -158,7 +158,7 @@ def could_begin(plan: Plan, facts: Facts, state: State, phase: int | None, now: 
         return None
     if not rollout.jitter:
         return now
-    opened = plan.visible if phase is None else opened_at(plan, state, phase)
+    opened = plan.visible if phase is None else max(plan.visible, opened_at(plan, state, phase))
     return max(began, opened) + delay(plan.id, facts.device_id, rollout.jitter)
 
 

@@ -56,10 +56,12 @@ class TestDecision:
         listed = world.api.get(DEPLOYMENTS).json()
         assert [each["id"] for each in listed] == [deployment, newer]  # by when devices could get it
 
+    @pytest.mark.parametrize("starts", [False, True])
     def test_delays_of_devices_count_from_the_approval(
-        self, world: World, fleet: list[Device], moment: Clock, second: httpx2.Client
+        self, world: World, fleet: list[Device], moment: Clock, second: httpx2.Client, starts: bool
     ) -> None:
-        deployment = world.deploy("two", rollout={"jitter": "PT1H"})
+        phases = [{"start_ts": moment.later(hours=1)}] if starts else []
+        deployment = world.deploy("two", rollout={"jitter": "PT1H"}, phases=phases)
         moment.move(hours=2)
         assert decide(second, deployment).status_code == 204
         begins = [moment.time + delay(deployment, device.id, timedelta(hours=1)) for device in fleet]
