@@ -1,142 +1,117 @@
-"""Random histories with pauses, phases opened by hand and stops: the server equals the model after each step."""
+"""Random histories of safe rollouts: the server equals the model after each step (``histories``)."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from tests.deployments.model import Deployment
-from tests.deployments.rollouts.test_gates import state, steer
-from tests.deployments.test_lifecycle import Lifecycle
+from tests.deployments.lifecycle import DEVICES, REPORTS
+from tests.deployments.model import ZONES, Gate, Pace
+from tests.deployments.rollouts.histories import Protection, Rollouts
 
 if TYPE_CHECKING:
     from infra.local.testing import LocalServer
 
+DEVICE = st.integers(0, DEVICES - 1)
+WHICH = st.integers(0, 3)
+PACES = st.builds(
+    Pace,
+    rate=st.sampled_from([None, None, 1, 2]),
+    window=st.sampled_from([*[None] * 6, (0, 6), (3, 20), (12, 11)]),
+    zone=st.sampled_from(list(ZONES)),
+    is_own=st.booleans(),
+    jitter=st.sampled_from([0, 0, 0, 0, 20]),
+    skips=st.booleans(),
+)
+PROTECTIONS = st.builds(
+    Protection,
+    gate=st.none() | st.builds(Gate, percent=st.sampled_from([100, 50]), soak=st.sampled_from([0, 0, 3])),
+    sizes=st.sampled_from([(), (), (1,), (2, 1)]),
+    max_failures=st.sampled_from([None, None, 1, 2]),
+    retries=st.sampled_from([0, 0, 1]),
+    hours=st.sampled_from([0, 0, 0, 1]),
+    asks=st.booleans(),
+)
+STEPS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
+    "safeguard": (
+        6,
+        {
+            "chosen": st.sampled_from([{0, 1, 2, 3, 4}, {1, 2, 3}, {0, 4}]),
+            "dynamic": st.sampled_from([None, None, None, 0, 1, 2]),
+            "pace": PACES,
+            "protection": PROTECTIONS,
+            "succeed": st.booleans(),
+        },
+    ),
+    "wait": (
+        10,
+        {
+            "minutes": st.sampled_from([0.5, 1, 1, 5, 20, 60, 300, 600, 900]),
+            "ticks": st.sampled_from([0, 1, 1]),
+            "devices": st.permutations(range(DEVICES)),
+            "succeed": st.booleans(),
+        },
+    ),
+    "finish": (2, {"devices": st.sets(DEVICE, min_size=2)}),
+    "work": (3, {"device": DEVICE, "statuses": st.lists(st.sampled_from(REPORTS), min_size=1, max_size=3)}),
+    "fail": (4, {"device": DEVICE}),
+    "explain": (4, {"device": DEVICE}),
+    "decide": (4, {"which": WHICH, "approve": st.sampled_from([True, True, False]), "is_second": st.booleans()}),
+    "pause": (2, {"which": WHICH}),
+    "resume": (2, {"which": WHICH}),
+    "open_phase": (1, {"which": WHICH}),
+    "abort_oldest": (4, {}),
+    "move": (1, {"device": DEVICE, "zone": st.sampled_from([*ZONES, "Nowhere/At_all"])}),
+    "tag": (2, {"device": DEVICE, "is_here": st.sampled_from([True, True, False])}),
+    "forget": (1, {"device": DEVICE}),
+    "withdraw": (1, {"device": DEVICE, "really": st.just(True)}),
+    "decommission": (1, {"device": DEVICE, "really": st.sampled_from([True, False, False, False])}),
+    "configure": (1, {"device": DEVICE, "retries": st.just(0), "finishes": st.booleans()}),
+}
+"""What may happen, how often in comparison with the others, and its arguments."""
+NAMES = [name for name, (often, _) in STEPS.items() for _ in range(often)]
+step = st.sampled_from(NAMES).flatmap(lambda name: st.tuples(st.just(name), st.fixed_dictionaries(STEPS[name][1])))
 
-class Rollouts(Lifecycle):
-    """The histories of ``Lifecycle``, in which operators and failures also pause deployments."""
 
-    stopped = 0
-    """How often failures have stopped a deployment, in all histories."""
-    passed = 0
-    """How often a gate has opened a phase."""
-
-    @rule(most=st.integers(1, 2), chosen=st.sampled_from([{0, 1, 2, 3, 4}, {0, 1, 2}]))
-    def protect(self, most: int, chosen: set[int]) -> None:
-        """A deployment that failures stop; its devices begin."""
-        ids = [self.devices[each].id for each in sorted(chosen)]
-        name = f"rollout {len(self.deployments)}"
-        made = self.world.deploy("two", ids, name=name, rollout={"stop": {"max_failures": most}})
-        self.deployments.append(Deployment(made, len(self.deployments) + 1, chosen, "two", 0, max_failures=most))
-        for device in sorted(chosen):
-            self._poll(device)
-
-    @rule(
-        sizes=st.sampled_from([(1,), (2,), (1, 2)]),
-        chosen=st.sampled_from([{0, 1, 2, 3, 4}, {1, 2, 3, 4}]),
-        hours=st.integers(0, 1),
-    )
-    def gate(self, sizes: tuple[int, ...], chosen: set[int], hours: int) -> None:
-        """In phases that open when all devices of the one before have succeeded; the first devices begin."""
-        batches = [{"batch_size_devices": size} for size in sizes]
-        ids = [self.devices[each].id for each in sorted(chosen)]
-        name, now = f"rollout {len(self.deployments)}", self.moment.time
-        made = self.world.deploy("two", ids, name=name, rollout={"gate": {}}, phases=[*batches, {}])
-        bounds: list[int | None] = [sum(sizes[: number + 1]) for number in range(len(sizes))]
-        planned = [(now, bound) for bound in [*bounds, None]]
-        deployment = Deployment(made, len(self.deployments) + 1, chosen, "two", 0, planned)
-        deployment.gated_from = now + timedelta(minutes=1)
-        self.deployments.append(deployment)
-        for device in sorted(chosen):
-            self._poll(device)
-            self._finish(device)
-        self._time_passes(hours, 1)
-        for device in sorted(chosen):
-            self._poll(device)
-
-    def _change(self, device: int, deployment: Deployment, status: str) -> None:
-        before = deployment.failures
-        super()._change(device, deployment, status)
-        self._stop(deployment, before)
-
-    def _time_passes(self, hours: int, ticks: int) -> None:
-        before = {each.id: each.failures for each in self.deployments}
-        for each in self.deployments if ticks else ():
-            type(self).passed += each.look(self.moment.time + timedelta(hours=hours))
-        super()._time_passes(hours, ticks)
-        for each in self.deployments:
-            self._stop(each, before[each.id])
-
-    def _stop(self, deployment: Deployment, before: int) -> None:
-        """Pause a deployment that had ``before`` failures, if it has too many now."""
-        most = deployment.max_failures
-        if most is None or not deployment.open or deployment.paused_at or deployment.failures <= before:
-            return
-        if deployment.failures - deployment.accepted >= most:
-            deployment.paused_at = self.moment.time
-            type(self).stopped += 1
-
-    @precondition(lambda self: self.deployments)
-    @rule(which=st.integers(0, 3))
-    def pause(self, which: int) -> None:
-        deployment = self._choose(which)
-        answer = steer(self.world, deployment.id, "pause")
-
-        assert answer.status_code == (204 if deployment.open else 409), answer.text
-        if deployment.open and not deployment.paused_at:
-            deployment.paused_at = self.moment.time
-
-    @precondition(lambda self: any(each.paused_at and each.open for each in self.deployments))
-    @rule(which=st.integers(0, 3))
-    def resume(self, which: int) -> None:
-        paused = [each for each in self.deployments if each.paused_at and each.open]
-        deployment = paused[which % len(paused)]
-        assert state(self.world, deployment.id)["state"] in {"paused", "stopped"}
-        assert steer(self.world, deployment.id, "resume").status_code == 204
-        assert deployment.paused_at is not None
-        deployment.paused_for += timedelta(seconds=int((self.moment.time - deployment.paused_at).total_seconds()))
-        deployment.paused_at = None
-        self._look_later(deployment)
-        deployment.accepted = deployment.failures
-
-    @precondition(lambda self: any(each.phases for each in self.deployments))
-    @rule(which=st.integers(0, 3))
-    def open_phase(self, which: int) -> None:
-        phased = [each for each in self.deployments if each.phases]
-        deployment = phased[-1 - which % len(phased)]
-        opened = (deployment.phase(self.moment.time) or 0) + 1
-        answer = steer(self.world, deployment.id, "open_phase", phase=opened + 1)
-
-        works = deployment.open and not deployment.paused_at and opened < len(deployment.phases)
-        assert answer.status_code == (204 if works else 409), answer.text
-        if works:
-            deployment.opened = opened + 1
-            self._look_later(deployment)
-
-    def _look_later(self, deployment: Deployment) -> None:
-        if deployment.gated_from:
-            deployment.gated_from = self.moment.time + timedelta(minutes=1)
-
-    def _choose(self, which: int) -> Deployment:
-        return self.deployments[-1 - which % len(self.deployments)]
+@settings(
+    max_examples=12,
+    deadline=None,
+    # A failing history is short enough to read; shrinking it would take minutes.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(steps=st.lists(step, min_size=40, max_size=50))
+def run(server: LocalServer, steps: list[tuple[str, dict[str, Any]]]) -> None:
+    Rollouts.server = server
+    history = Rollouts()
+    try:
+        history.begin()
+        for name, arguments in steps:
+            note(f"{name}: {arguments}")
+            getattr(history, name)(**arguments)
+            history.server_equals_the_model()
+    finally:
+        history.teardown()
 
 
 def test_the_server_equals_the_model_with_rollouts(server: LocalServer) -> None:
-    Rollouts.server = server
-    run_state_machine_as_test(
-        Rollouts,
-        settings=settings(
-            max_examples=12,
-            stateful_step_count=40,
-            deadline=None,
-            # A failing history is short enough to read; shrinking it would take minutes.
-            phases=[Phase.explicit, Phase.reuse, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    # The histories of CI contain stops and open gates; new ones may happen to have none.
-    assert (Rollouts.stopped > 0 and Rollouts.passed > 0) or not settings().derandomize
+    run(server)
+    # The histories of CI contain everything; new ones may happen to lack something.
+    if settings().derandomize:
+        assert {name for name, number in Rollouts.outcomes.items() if number} >= EVERYTHING
+
+
+EVERYTHING = {
+    "stopped",
+    "gate opened",
+    "paused",
+    "phase-not-open",
+    "phase-full",
+    "window-closed",
+    "delayed",
+    "rate-reached",
+    "behind-another",
+    "waits-for-approval",
+}
