@@ -63,6 +63,6 @@ def plans(
         tx.commit()
         if at < number - opened:
             tx = Transaction()
-            deployments.close(tx, tenant, plan, plan.created)
+            deployments.close(tx, tenant, plan, plan.created, deployments.FINISHED)
             tx.commit()
     return made

@@ -20,6 +20,7 @@ from chalicelib.deployments.rules import approving
 from chalicelib.deployments.rules.deployment import Approval, Person
 from chalicelib.deployments.service import closing, events, mailing
 from chalicelib.deployments.service.auditing import audited
+from chalicelib.deployments.tables import deployments
 from chalicelib.fleet import control, control_items, heads, schema
 from chalicelib.storage.transactions import Transaction
 
@@ -98,7 +99,7 @@ def refuse(
     tx, plan = Transaction(), stored.plan
     if after.decided_by is not None:
         events.rejected(tx, tenant, plan, after.decided_by, after.comment)
-    closing.close(tx, tenant, plan, now, aborted=True, refused=after)
+    closing.close(tx, tenant, plan, now, deployments.Ending(aborted=True, refused=after))
     auditlogs.record(tx, tenant, action, audited(plan), change=text)
     tx.commit()
     if plan.parts:

@@ -185,7 +185,7 @@ def _collect(change: Change, step: Step, now: datetime) -> Transaction:
 def _complete(tx: Transaction, change: Change, step: Step, now: datetime) -> None:
     """Add what the completion of a counter item means for the deployment."""
     if step.closes:
-        closing.close(tx, change.tenant, change.plan, now, last_counter=True)
+        closing.close(tx, change.tenant, change.plan, now, deployments.Ending(last_counter=True))
     elif step.completes:
         deployments.complete_counter(tx, change.tenant, change.plan)
     elif step.reopens:

@@ -14,38 +14,23 @@ from chalicelib.observability import Metric, count
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.deployments.rules.deployment import Approval, Plan
-    from chalicelib.deployments.rules.rollout import Progress
+    from chalicelib.deployments.rules.deployment import Plan
+    from chalicelib.deployments.tables.deployments import Ending
     from chalicelib.storage.keys import TenantId
     from chalicelib.storage.transactions import Transaction
 
 
-def close(
-    tx: Transaction,
-    tenant: TenantId,
-    plan: Plan,
-    now: datetime,
-    *,
-    last_counter: bool = False,
-    aborted: bool = False,
-    stopped: Progress | None = None,
-    refused: Approval | None = None,
-) -> None:
-    """Add the end of a deployment to a transaction: it is no longer offered, and its artifact is released.
-
-    The arguments are those of ``tables.deployments.close``.
-    """
-    deployments.close(
-        tx, tenant, plan, now, last_counter=last_counter, aborted=aborted, stopped=stopped, refused=refused
-    )
-    if aborted and not plan.parts:
+def close(tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, ending: Ending) -> None:
+    """Add the end of a deployment to a transaction: it is no longer offered, and its artifact is released."""
+    deployments.close(tx, tenant, plan, now, ending)
+    if ending.aborted and not plan.parts:
         counters.close(tx, tenant, plan)
     if not plan.configures:
         artifacts.let_go(tx, tenant, plan.artifact_name)
     if not plan.on_heads:
         control_items.close_deployment(tx, tenant, plan.id)
-    events.closed(tx, tenant, plan, aborted=aborted)
-    tx.then(partial(count, Metric.DEPLOYMENTS_ABORTED if aborted else Metric.DEPLOYMENTS_FINISHED))
+    events.closed(tx, tenant, plan, aborted=ending.aborted)
+    tx.then(partial(count, Metric.DEPLOYMENTS_ABORTED if ending.aborted else Metric.DEPLOYMENTS_FINISHED))
 
 
 def close_parts(tenant: TenantId, plan: Plan) -> None:

@@ -99,7 +99,7 @@ def _stop(tenant: TenantId, stored: Deployment, trip: Trip, now: datetime, *, ab
     after = paused(stored.progress, why)
     if aborts:
         after = replace(after, revision=after.revision + 1)
-        closing.close(tx, tenant, plan, now, aborted=True, stopped=after)
+        closing.close(tx, tenant, plan, now, deployments.Ending(aborted=True, stopped=after))
     else:
         after = rollouts.change(tx, tenant, stored, after, now)
     events.stopped(tx, tenant, plan, why, aborted=aborts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -299,47 +299,47 @@ def is_almost_complete(plan: Plan, stored: Mapping[str, Any]) -> bool:
     return bool(int(stored["complete"]["N"]) >= plan.shards - 1)
 
 
-def close(
-    tx: Transaction,
-    tenant: TenantId,
-    plan: Plan,
-    now: datetime,
-    *,
-    last_counter: bool = False,
-    aborted: bool = False,
-    stopped: Progress | None = None,
-    refused: Approval | None = None,
-) -> None:
-    """End a deployment; fails with label ``deployment`` if it has ended or does not exist.
+class Ending(msgspec.Struct, frozen=True):
+    """How a deployment ends."""
 
-    Args:
-        tx: the transaction of the end.
-        tenant: its tenant.
-        plan: the deployment.
-        now: the time of its end.
-        last_counter: whether this completes its last counter item.
-        aborted: whether it is aborted. The counters of a large deployment must then be closed by
-            ``counters.close_parts``, which the schedule does if the caller does not.
-        stopped: its progress, which says why, if its failures aborted it.
-        refused: the decision that it is not approved. It then also fails if the deployment does not wait for one.
+    last_counter: bool = False
+    """Whether its last counter item becomes complete in the same transaction."""
+    aborted: bool = False
+    """The counters of a large deployment must then be closed by ``counters.close_parts``; if the caller does not do
+    it, the schedule does."""
+    stopped: Progress | None = None
+    """Its progress, which says why, if its failures aborted it."""
+    refused: Approval | None = None
+    """The decision that it is not approved."""
+
+
+FINISHED: Final = Ending()
+ABORTED: Final = Ending(aborted=True)
+
+
+def close(tx: Transaction, tenant: TenantId, plan: Plan, now: datetime, ending: Ending) -> None:
+    """End a deployment.
+
+    It fails with label ``deployment`` if the deployment has ended or does not exist, or waits for no approval that
+    could be refused.
     """
     condition = DeploymentItem.finished.does_not_exist() & DeploymentItem.pk.exists()
-    closes_parts = aborted and plan.parts
+    closes_parts = ending.aborted and plan.parts
     actions: list[Action] = [
         DeploymentItem.finished.set(now),
         DeploymentItem.state_pk.set(deployment_state(tenant, is_open=False)),
         *(due.at(plan.id, now) if closes_parts else due.never()),
     ]
-    if last_counter:
+    if ending.last_counter:
         condition &= DeploymentItem.complete == plan.shards - 1
         actions.append(DeploymentItem.complete.add(1))
-    if aborted:
+    if ending.aborted:
         actions.append(DeploymentItem.aborted.set(True))
-    if stopped is not None:
-        actions += progress.written(stopped)
-    if refused is not None:
+    if ending.stopped is not None:
+        actions += progress.written(ending.stopped)
+    if ending.refused is not None:
         condition &= approvals.waits()
-        actions += approvals.decided(refused)
+        actions += approvals.decided(ending.refused)
     tx.update(deployment_ref(tenant, plan.id), actions, condition, label="deployment")
     tx.update(counts_ref(tenant), [CountsItem.open.add(-1)], label="counts")
     tx.delete(active_ref(tenant, plan.lock), label="lock")

@@ -283,7 +283,7 @@ def abort(tenant: TenantId, deployment: str) -> None:
         raise Unprocessable("Deployment already finished")
     plan = plans.keep(tenant, stored)
     tx = Transaction()
-    closing.close(tx, tenant, plan, clock.now(), aborted=True)
+    closing.close(tx, tenant, plan, clock.now(), deployments.ABORTED)
     auditlogs.record(tx, tenant, auditlogs.Action.ABORT, audited(plan))
     tx.commit()
     if not plan.on_heads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.deployments.service import closing
-from chalicelib.deployments.tables import counters
+from chalicelib.deployments.tables import counters, deployments
 from chalicelib.fleet import control
 from chalicelib.storage.transactions import Transaction
 
@@ -22,7 +22,7 @@ def finish(tenant: TenantId, deployment: Deployment, now: datetime) -> bool:
     if not plan.parts or plan.most is None or counters.of(tenant, plan).ended < plan.most:
         return False
     tx = Transaction()
-    closing.close(tx, tenant, plan, now)
+    closing.close(tx, tenant, plan, now, deployments.FINISHED)
     tx.commit()
     control.forget(tenant)
     return True

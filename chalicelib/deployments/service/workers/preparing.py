@@ -110,7 +110,7 @@ def _open(tenant: TenantId, plan: Plan) -> bool:
     tx, now = Transaction(), clock.now()
     if not plan.size:
         logger.info("aborted, because no device is left", extra={"tenant": tenant, "deployment": plan.id})
-        closing.close(tx, tenant, plan, now, aborted=True)
+        closing.close(tx, tenant, plan, now, deployments.ABORTED)
         tx.commit()
         return False
     # Its number in the order of deployments is given now: a device that has finished a newer one would never get it.
