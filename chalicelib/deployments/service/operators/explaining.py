@@ -24,6 +24,7 @@ from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes.rollout import Explanation
 from chalicelib.deployments.tables import counters, deployments, heads
+from chalicelib.devauth import service as devauth
 from chalicelib.errors import Conflict
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
@@ -93,9 +94,6 @@ def _refused(tenant: TenantId, device_id: str) -> Conflict:
     Raises:
         NotFound: there is no such device.
     """
-    # Imported here, because it is seldom needed.
-    from chalicelib.devauth import service as devauth
-
     device = devauth.get(tenant, device_id)
     if device.decommissioning:
         return Conflict("the device is being decommissioned, so it gets no deployment")
