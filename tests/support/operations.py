@@ -152,3 +152,8 @@ def too_fast(counts: list[int]) -> bool:
         third - second > _FACTOR * max(0, second - first) + _SLACK
         for first, second, third in zip(counts, counts[1:], counts[2:], strict=False)
     )
+
+
+def is_little(count: int) -> bool:
+    """Whether a count is too small to be one that ``too_fast`` finds, which is at least the third of its list."""
+    return count <= _SLACK
