@@ -23,7 +23,7 @@ def test_the_server_equals_the_model_after_any_history(server: LocalServer) -> N
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=15,
+            max_examples=10,
             stateful_step_count=40,
             deadline=None,
             # A failing history is short enough to read; shrinking it would take minutes.

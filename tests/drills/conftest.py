@@ -91,10 +91,10 @@ class Account:
             yield World(api, http, self.token)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@contextmanager
+def new_site(folder: Path) -> Iterator[Site]:
     """A new server's storage and keys."""
-    with Engine(tmp_path / "engine", persist=False) as engine:
+    with Engine(folder / "engine", persist=False) as engine:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in engine.env().items():
                 patch.setenv(name, value)
@@ -105,7 +105,19 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A new server's storage and keys."""
+    with new_site(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
 def account(site: Site) -> Account:
+    """The first tenant and its admin."""
+    return new_account(site)
+
+
+def new_account(site: Site) -> Account:
     """The first tenant and its admin, created as in ``docs/operations.md``."""
     tenant = site.manage("tenant", "create", "Acme")
     email = "admin@acme.example"

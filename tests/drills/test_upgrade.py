@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -17,41 +17,73 @@ from infra import migrations
 from infra.local.environment import applied
 from infra.migrations import v3, v4
 from infra.migrations.items import Tables
+from tests.conftest import PASSWORD
 from tests.devauth.fleet import DEVICES, accept, decide
-from tests.drills.conftest import Account, Site
+from tests.drills.conftest import Account, Site, new_account, new_site
 from tests.fleet.test_open_deployments import end, fill
 from tests.inventory.views import DEVICES as INVENTORY
+from tests.manage.conftest import run
 from tests.simulator.device import Device
-from tests.useradm.conftest import LOGIN, ME, USERS, bearer
+from tests.useradm.conftest import ME, USERS, bearer
 
 if TYPE_CHECKING:
+    import subprocess
+
     import httpx2
 
-    from tests.manage.conftest import Manage
 
 PREFIX = "lamplighter-local-"
 SCHEMA = {"pk": {"S": "SCHEMA"}, "sk": {"S": "SCHEMA"}}
 
 
-@pytest.fixture
-def dynamodb(server) -> Iterator[Any]:
-    client = boto3.client("dynamodb")
-    yield client
-    client.close()
+@dataclass
+class Upgrade:
+    """A small server with storage of its own, since each migration includes all tenants."""
 
+    site: Site
+    account: Account
+    dynamodb: Any
+    http: httpx2.Client
 
-@pytest.fixture
-def stored(dynamodb) -> Iterator[Any]:
-    """Sets the version of the stored data, and restores it after the test."""
+    @property
+    def tenant(self) -> str:
+        """The id of the only tenant."""
+        return self.account.tenant
 
-    def say(version: int | None) -> None:
+    def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run an admin's command."""
+        return run(self.site.environment(), *words)
+
+    def stored(self, version: int | None) -> None:
+        """Set the version of the stored data."""
         if version is None:
-            dynamodb.delete_item(TableName=PREFIX + "tenantadm", Key=SCHEMA)
+            self.dynamodb.delete_item(TableName=PREFIX + "tenantadm", Key=SCHEMA)
         else:
-            dynamodb.put_item(TableName=PREFIX + "tenantadm", Item=SCHEMA | {"version": {"N": str(version)}})
+            self.dynamodb.put_item(TableName=PREFIX + "tenantadm", Item=SCHEMA | {"version": {"N": str(version)}})
 
-    yield say
-    say(migrations.CURRENT)
+    def get(self, path: str) -> Any:
+        """What the tenant's admin reads."""
+        answer = self.http.get(path, headers=bearer(self.account.log_in(self.http)))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgrade]:
+    with new_site(tmp_path_factory.mktemp("upgrade")) as site:
+        account = new_account(site)
+        with applied(site.environment()):
+            dynamodb = boto3.client("dynamodb")
+        with site.serving() as http:
+            yield Upgrade(site, account, dynamodb, http)
+        dynamodb.close()
+
+
+@pytest.fixture
+def upgrade(running: Upgrade) -> Iterator[Upgrade]:
+    """The server; the version of its data is restored after the test."""
+    yield running
+    running.stored(migrations.CURRENT)
 
 
 def old_form(dynamodb: Any, tenant: str, user: str) -> None:
@@ -81,53 +113,54 @@ def items(dynamodb: Any, tenant: str, user: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("noted", [1, None])
-def test_old_items_are_read_and_brought_up_to_date(
-    dynamodb, stored, manage: Manage, document, tenant, api: httpx2.Client, http: httpx2.Client, noted
-):
-    me = api.get(ME).json()
-    old_form(dynamodb, tenant.id, me["id"])
-    stored(noted)
+def test_old_items_are_read_and_brought_up_to_date(upgrade: Upgrade, noted: int | None) -> None:
+    tenant, me = upgrade.tenant, upgrade.get(ME)
+    old_form(upgrade.dynamodb, tenant, me["id"])
+    upgrade.stored(noted)
 
     # New code is deployed first, so it has to read old items.
-    assert http.post(LOGIN, auth=(me["email"], "a-long-enough-one")).status_code == 200
-    assert api.get(USERS).status_code == 200
-    waiting = manage("migrate", "--check")
+    assert upgrade.get(USERS)
+    waiting = upgrade.manage("migrate", "--check")
     assert (waiting.returncode, "2: users hold" in waiting.stdout) == (4, True)
-    assert "pending migrations of the stored data: 4" in manage("tenant", "show", tenant.id).stderr
+    assert "pending migrations of the stored data: 4" in upgrade.manage("tenant", "show", tenant).stderr
 
-    assert document("migrate")["changed"][tenant.id] == 2
+    assert upgrade.site.manage("migrate")["changed"][tenant] == 2
 
-    about, user = items(dynamodb, tenant.id, me["id"])
+    about, user = items(upgrade.dynamodb, tenant, me["id"])
     assert about["version"] == {"N": "1"}
     assert user["roles"] == {"B": b'["RBAC_ROLE_PERMIT_ALL"]'}
-    assert document("migrate") == {"version": migrations.CURRENT, "changed": {}}
-    assert manage("migrate", "--check").returncode == 0
-    assert manage("tenant", "show", tenant.id).stderr == ""
+    assert upgrade.site.manage("migrate") == {"version": migrations.CURRENT, "changed": {}}
+    assert upgrade.manage("migrate", "--check").returncode == 0
+    assert upgrade.manage("tenant", "show", tenant).stderr == ""
     # The server works with the migrated data.
-    assert document("tenant", "set-limits", tenant.id, "--max-devices", "7")["max_devices"] == 7
-    token = http.post(LOGIN, auth=(me["email"], "a-long-enough-one")).text
-    assert http.get(ME, headers=bearer(token)).json()["roles"] == ["RBAC_ROLE_PERMIT_ALL"]
+    assert upgrade.site.manage("tenant", "set-limits", tenant, "--max-devices", "7")["max_devices"] == 7
+    assert upgrade.get(ME)["roles"] == ["RBAC_ROLE_PERMIT_ALL"]
 
 
-def test_a_migration_keeps_roles_that_users_already_have(dynamodb, stored, document, tenant, sign_in):
-    me = sign_in(tenant, "RBAC_ROLE_CI").get(ME).json()
-    before = items(dynamodb, tenant.id, me["id"])
-    stored(1)
+def test_a_migration_keeps_roles_that_users_already_have(upgrade: Upgrade) -> None:
+    new = {"email": "ci@acme.example", "password": PASSWORD, "roles": ["RBAC_ROLE_CI"]}
+    headers = bearer(upgrade.account.log_in(upgrade.http))
+    assert upgrade.http.post(USERS, json=new, headers=headers).status_code == 201
+    [user] = [each for each in upgrade.get(USERS) if each["email"] == new["email"]]
+    before = items(upgrade.dynamodb, upgrade.tenant, user["id"])
+    assert before[1]["roles"] == {"B": b'["RBAC_ROLE_CI"]'}
+    upgrade.stored(1)
 
-    assert document("migrate")["changed"][tenant.id] == 0
+    assert upgrade.site.manage("migrate")["changed"][upgrade.tenant] == 0
 
-    assert items(dynamodb, tenant.id, me["id"]) == before
+    assert items(upgrade.dynamodb, upgrade.tenant, user["id"]) == before
 
 
-def test_older_code_leaves_newer_data_alone(stored, manage: Manage, tenant):
-    stored(migrations.CURRENT + 1)
+def test_older_code_leaves_newer_data_alone(upgrade: Upgrade) -> None:
+    upgrade.stored(migrations.CURRENT + 1)
 
-    for words in (("tenant", "list"), ("tenant", "suspend", tenant.id), ("migrate",), ("signing-key", "rotate")):
-        refused = manage(*words)
+    suspending = ("tenant", "suspend", upgrade.tenant)
+    for words in (("tenant", "list"), suspending, ("migrate",), ("signing-key", "rotate")):
+        refused = upgrade.manage(*words)
         assert (refused.returncode, "use newer code" in refused.stderr) == (4, True)
 
-    stored(migrations.CURRENT)
-    assert manage("tenant", "show", tenant.id).stdout.count("status: active") == 1
+    upgrade.stored(migrations.CURRENT)
+    assert upgrade.manage("tenant", "show", upgrade.tenant).stdout.count("status: active") == 1
 
 
 WRITES_LEFT = [0]
@@ -158,29 +191,26 @@ class LimitedTables(Tables):
         WRITES_LEFT[0] -= 1
 
 
-def test_a_migration_can_be_killed_at_any_write_and_started_again(site: Site, account: Account):
-    """Uses its own storage, since each migration includes all tenants."""
-    [person] = site.manage("user", "list", "--tenant", account.tenant)
-    with applied(site.environment()):
-        dynamodb = boto3.client("dynamodb")
+def test_a_migration_can_be_killed_at_any_write_and_started_again(upgrade: Upgrade) -> None:
+    tenant, me = upgrade.tenant, upgrade.get(ME)
+    with applied(upgrade.site.environment()):
         for writes in count():
-            old_form(dynamodb, account.tenant, person["id"])
-            dynamodb.put_item(TableName=PREFIX + "tenantadm", Item=SCHEMA | {"version": {"N": "1"}})
+            old_form(upgrade.dynamodb, tenant, me["id"])
+            upgrade.stored(1)
             WRITES_LEFT[0] = writes
             died = False
             try:
-                list(replace(migrations.store(), tables=LimitedTables(dynamodb, PREFIX)).migrate())
+                list(replace(migrations.store(), tables=LimitedTables(upgrade.dynamodb, PREFIX)).migrate())
             except BrokenPipeError:
                 died = True
                 assert migrations.store().version() < migrations.CURRENT, "it changes only when everything is done"
                 list(migrations.store().migrate())
 
             assert migrations.store().version() == migrations.CURRENT
-            about, user = items(dynamodb, account.tenant, person["id"])
+            about, user = items(upgrade.dynamodb, tenant, me["id"])
             assert ("version" in about, "roles" in user) == (True, True)
             if not died:
                 break
-        dynamodb.close()
     assert writes == 6, "the tenant, its user, four versions"
 
 
