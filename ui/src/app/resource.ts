@@ -46,6 +46,8 @@ export interface Live<T> {
 type Fetch<T> = (signal: AbortSignal, etag: string | undefined) => Promise<Answer<T>>;
 
 const MAX_WAIT = 60_000;
+/** What could not be loaded is asked for again after twice this time, then four times, and so on. */
+const RETRY = 1000;
 const KEPT = 60;
 
 class Store<T> {
@@ -133,7 +135,7 @@ class Store<T> {
   private plan(): void {
     clearTimeout(this.timer);
     const lost = this.error?.status === 0 || (this.error?.status ?? 0) >= 500 || this.error?.status === 429;
-    const pace = this.every ?? (lost ? 5000 : undefined);
+    const pace = this.every ?? (lost ? RETRY : undefined);
     if (pace === undefined || !this.watched || document.hidden || this.error?.status === 401) return;
     const asked = (this.error?.retryAfter ?? 0) * 1000;
     const wait = this.failures ? Math.max(asked, Math.min(MAX_WAIT, pace * 2 ** this.failures)) : pace;
