@@ -108,6 +108,12 @@ export function useQuery(name: string, fallback = ""): [string, (value: string, 
   return [value, (next, options) => setQuery({ [name]: next === fallback ? "" : next }, options)];
 }
 
+/** The page of a list, from 1, and a function that goes to another one, from which the back button returns. */
+export function usePage(): [number, (page: number) => void] {
+  const page = Math.max(1, Math.trunc(Number(here.value.query.page)) || 1);
+  return [page, (next) => setQuery({ page: next === 1 ? "" : next }, { replace: false })];
+}
+
 /** A named part of the current path: `useParam("id")` in a screen at `/devices/:id`. */
 export function useParam(name: string): string {
   return params.value[name] ?? "";

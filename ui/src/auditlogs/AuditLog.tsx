@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, urlOf } from "../api/client";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
-import { place, setQuery } from "../app/router";
+import { place, setQuery, usePage } from "../app/router";
 import { saveFrom, saveText } from "../app/save";
 import { toast } from "../app/toasts";
 import { Banner, Button, Card, CodeBlock, type Column, Copy, DataTable, DateTime, Details, DiffView, Dialog, Drawer, EmptyState, Input, KeyValues, Link, Loaded, Menu, Name, Page, Row, Select, Skeleton, Stack, StaleNote, Time, Toolbar } from "../parts";
@@ -22,7 +22,7 @@ const seconds = (time: string | undefined): number | undefined => (time && !Numb
 
 export default function AuditLog() {
   const query = place.value.query;
-  const page = Math.max(1, Number.parseInt(query.page ?? "1", 10) || 1);
+  const [page, goTo] = usePage();
   const filter = {
     actor_email: query.actor_email,
     object_type: query.object_type,
@@ -72,7 +72,7 @@ export default function AuditLog() {
         stale={log.stale}
         page={page}
         perPage={PER_PAGE}
-        onPage={(next) => setQuery({ page: next === 1 ? "" : next }, { replace: false })}
+        onPage={goTo}
         empty={
           filtered ? (
             <EmptyState icon="filter" title="No entry fits these filters" action={<Button onClick={clear}>Clear filters</Button>}>

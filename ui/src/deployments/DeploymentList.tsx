@@ -4,7 +4,7 @@ import { format, now } from "../app/format";
 import { useShortcut } from "../app/keys";
 import { useLater } from "../app/later";
 import { useApi } from "../app/resource";
-import { navigate, pathTo, setQuery, useQuery } from "../app/router";
+import { navigate, pathTo, setQuery, usePage, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { Button, type Column, Count, DataTable, EmptyState, Icon, Input, Link, Name, Page, Progress, Select, StaleNote, Status, Tabs, Time, Toolbar } from "../parts";
 import { failed, isPaused, parts, sizeOf, stateOf, targetOf, waitsForApproval } from "./states";
@@ -61,6 +61,7 @@ const state: Column<Deployment> = {
   id: "state",
   title: "Status",
   min: 9,
+  grow: 0,
   wide: true,
   cell: (deployment) => {
     const { label, is } = stateOf(deployment);
@@ -112,14 +113,13 @@ export default function DeploymentList() {
   const [search] = useQuery("name");
   const [type] = useQuery("type");
   const [days] = useQuery("days");
-  const [page] = useQuery("page", "1");
+  const [page, goTo] = usePage();
   const typed = useLater(search, (value) => setQuery({ name: value, page: "" }));
   const shown = TABS.find((each) => each.id === tab) ?? TABS[0];
   // To the hour, so that what is asked for stays the same from one refresh to the next.
   const after = Number(days) > 0 ? Math.floor(now.value / 1000 / HOUR) * HOUR - Number(days) * 24 * HOUR : undefined;
   const filter = { name: search, type, created_after: after, ...(search ? { sort: "match" as const } : {}) };
-  const at = Math.max(1, Number(page) || 1);
-  const list = useApi({ path: DEPLOYMENTS_V2, query: { ...filter, status: shown.statuses, page: at, per_page: PER_PAGE } }, { every: 5000 });
+  const list = useApi({ path: DEPLOYMENTS_V2, query: { ...filter, status: shown.statuses, page, per_page: PER_PAGE } }, { every: 5000 });
   const counts = TABS.map((each) =>
     useApi(each === shown ? null : { path: DEPLOYMENTS_V2, query: { ...filter, status: each.statuses, per_page: 1 } }),
   );
@@ -186,9 +186,9 @@ export default function DeploymentList() {
         error={list.error}
         onRetry={list.reload}
         onOpen={(deployment) => navigate(pathTo("deployments", deployment.id))}
-        page={at}
+        page={page}
         perPage={PER_PAGE}
-        onPage={(next) => setQuery({ page: next === 1 ? "" : next }, { replace: false })}
+        onPage={goTo}
         empty={
           filtered ? (
             <EmptyState icon="search" title="No deployment fits" action={<Button onClick={() => setQuery({ name: "", type: "", days: "", page: "" })}>Show all deployments</Button>}>

@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
-import { navigate, pathTo, setQuery, useQuery } from "../app/router";
+import { navigate, pathTo, setQuery, usePage, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { Badge, Button, Card, type Column, DataTable, EmptyState, Link, Name, Select, Status, Time } from "../parts";
 import { useNames } from "./names";
@@ -14,11 +14,10 @@ const PER_PAGE = 50;
 export function DeviceRows({ deployment, reasons, onLog }: { deployment: Deployment; reasons: readonly FailureReason[]; onLog: (device: string) => void }) {
   const [status] = useQuery("status");
   const [reason] = useQuery("reason");
-  const [page] = useQuery("page", "1");
-  const at = Math.max(1, Number(page) || 1);
+  const [page, goTo] = usePage();
   const numbers = deployment.statistics.status;
   const wanted = status.split(",").filter((each) => each in DEVICE_STATUSES);
-  const rows = useApi({ path: `${deploymentPath(deployment.id)}/devices/list`, query: { ...(reason ? { reason } : { status: wanted }), page: at, per_page: PER_PAGE } });
+  const rows = useApi({ path: `${deploymentPath(deployment.id)}/devices/list`, query: { ...(reason ? { reason } : { status: wanted }), page, per_page: PER_PAGE } });
   // The rows are as old as the numbers: they are asked for again when a number has changed.
   const version = JSON.stringify(numbers);
   useEffect(() => {
@@ -68,9 +67,9 @@ export function DeviceRows({ deployment, reasons, onLog }: { deployment: Deploym
         error={rows.error}
         onRetry={rows.reload}
         {...(can("devices:read") ? { onOpen: (row: Row) => navigate(pathTo("devices", row.id)) } : {})}
-        page={at}
+        page={page}
         perPage={PER_PAGE}
-        onPage={(next) => setQuery({ page: next === 1 ? "" : next }, { replace: false })}
+        onPage={goTo}
         empty={
           reason ? (
             <EmptyState small icon="search" title="No device failed for this reason" action={<Button onClick={() => setQuery({ reason: "", page: "" })}>Show all devices</Button>}>

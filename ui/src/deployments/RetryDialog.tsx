@@ -7,6 +7,7 @@ import { EditDialog, Link, Name } from "../parts";
 import { created } from "./created";
 import { ReleaseField } from "./ReleaseStep";
 import { RetriedField } from "./RetriedField";
+import { secondsOf } from "./rollout";
 import { devicesWith, RETRIED } from "./states";
 import { type Deployment, deploymentPath, type RetriedStatus } from "./types";
 
@@ -15,6 +16,8 @@ export function RetryDialog({ deployment, onClose }: { deployment: Deployment; o
   const [release, setRelease] = useState(deployment.artifact_name);
   const [statuses, setStatuses] = useState<RetriedStatus[]>(RETRIED.filter((each) => numbers[each]).slice(0, 1));
   const count = devicesWith(numbers, statuses);
+  const { windows = [], maximum_per_minute: rate, jitter } = deployment.rollout?.settings ?? {};
+  const paced = windows.length > 0 || Boolean(rate) || secondsOf(jitter) > 0;
   const devices = format.count(count, "device");
   const save = async (): Promise<string> => {
     created(await call("POST", `${deploymentPath(deployment.id)}/retry`, { body: { artifact_name: release, statuses } }));
@@ -24,7 +27,7 @@ export function RetryDialog({ deployment, onClose }: { deployment: Deployment; o
     <EditDialog title={`Retry ${devices}?`} label="Retry" action={`Deploy to ${devices}`} ready={count > 0 && release !== ""} save={save} onDone={() => undefined} onClose={onClose}>
       <p>
         A new deployment brings <Name>{release}</Name> to these devices. Those that were decommissioned since are left out. All of them may begin at
-        once{deployment.rollout ? ", as far as the windows and the rate of this deployment allow" : ""}.
+        once{paced ? ", as far as the windows and the rate of this deployment allow" : ""}.
       </p>
       <RetriedField parent={deployment} value={statuses} onChange={setStatuses} />
       {can("releases:read") && <ReleaseField value={release} hint="The same release, or one in which the fault is fixed." onChange={setRelease} />}

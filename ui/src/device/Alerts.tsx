@@ -1,6 +1,6 @@
 /** What is critical now, and what was. */
 import { useApi } from "../app/resource";
-import { setQuery, useQuery } from "../app/router";
+import { usePage } from "../app/router";
 import { Banner, Card, CodeBlock, Details, EmptyState, Loaded, Name, Pager, Stack, Status, Time, Timeline } from "../parts";
 import type { TabProps } from "./DevicePage";
 import { type Alert, paths } from "./types";
@@ -8,10 +8,9 @@ import { type Alert, paths } from "./types";
 const PER_PAGE = 20;
 
 export function Alerts({ device }: TabProps) {
-  const [page] = useQuery("page", "1");
-  const number = Math.max(1, Number(page) || 1);
+  const [page, goTo] = usePage();
   const latest = useApi({ path: `${paths.alerts(device.id)}/latest`, query: { per_page: 100 } }, { every: 10_000 });
-  const history = useApi({ path: paths.alerts(device.id), query: { page: number, per_page: PER_PAGE } });
+  const history = useApi({ path: paths.alerts(device.id), query: { page, per_page: PER_PAGE } });
   return (
     <Stack>
       <Loaded from={latest}>
@@ -31,7 +30,7 @@ export function Alerts({ device }: TabProps) {
             alerts.length ? (
               <Stack>
                 <Timeline label="Alerts, newest first" moments={alerts.map(moment)} />
-                {(history.total ?? 0) > PER_PAGE && <Pager page={number} perPage={PER_PAGE} shown={alerts.length} total={history.total ?? 0} onPage={(next) => setQuery({ page: next === 1 ? "" : next })} />}
+                {(history.total ?? 0) > PER_PAGE && <Pager page={page} perPage={PER_PAGE} shown={alerts.length} total={history.total ?? 0} onPage={goTo} />}
               </Stack>
             ) : (
               <EmptyState small icon="bell" title="No alerts">

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { api } from "../api/client";
 import { refresh, useApi } from "../app/resource";
-import { pathTo, setQuery, useQuery } from "../app/router";
+import { pathTo, setQuery, usePage, useQuery } from "../app/router";
 import { can, canFor } from "../app/session";
 import { toast } from "../app/toasts";
 import { NO_REASON } from "../deployments/types";
@@ -48,11 +48,10 @@ const columns: Column<HistoryRow>[] = [
 ];
 
 export function Deployments({ device }: TabProps) {
-  const [page] = useQuery("page", "1");
+  const [page, goTo] = usePage();
   const [log, setLog] = useQuery("log");
   const [open, setOpen] = useQuery("open");
-  const number = Math.max(1, Number(page) || 1);
-  const history = useApi({ path: paths.deployments(device.id), query: { page: number, per_page: PER_PAGE } }, { every: 10_000 });
+  const history = useApi({ path: paths.deployments(device.id), query: { page, per_page: PER_PAGE } }, { every: 10_000 });
   const upcoming = useApi(paths.upcoming(device.id));
   // What comes next changes when the device begins or ends something.
   const seen = useRef("");
@@ -85,10 +84,10 @@ export function Deployments({ device }: TabProps) {
           columns={columns}
           rows={history.data}
           rowKey={(row) => row.id}
-          page={number}
+          page={page}
           perPage={PER_PAGE}
           total={history.total}
-          onPage={(next) => setQuery({ page: next === 1 ? "" : next })}
+          onPage={goTo}
           error={history.error}
           onRetry={history.reload}
           empty={

@@ -1,7 +1,7 @@
 /** Events of the last week, and how their delivery went. */
 import { api } from "../api/client";
 import { useApi } from "../app/resource";
-import { setQuery, useQuery } from "../app/router";
+import { setQuery, usePage, useQuery } from "../app/router";
 import { can } from "../app/session";
 import { attempt } from "../app/toasts";
 import { Button, Card, CodeBlock, type Column, DataTable, Drawer, EmptyState, KeyValues, lastColumn, Name, Row, Section, Select, Stack, Status, Time, Toolbar } from "../parts";
@@ -11,7 +11,7 @@ const PER_PAGE = 20;
 
 export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
   const [webhook] = useQuery("webhook");
-  const [page] = useQuery("page", "1");
+  const [page, goTo] = usePage();
   const [open, show] = useQuery("event");
   const events = useApi({ path: EVENTS, query: { integration_id: webhook, page, per_page: PER_PAGE } }, { every: 10_000 });
   const manages = can("integrations:manage");
@@ -48,7 +48,6 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
       );
     }, { min: 9, wide: true }),
   ];
-  const at = Number(page) || 1;
   const shown = events.data?.find((event) => event.id === open);
   return (
     <Section title="Deliveries" lead="Events of the last week. A failed delivery is retried for a day. You can send any event in the list again.">
@@ -71,9 +70,9 @@ export function Deliveries({ webhooks }: { webhooks: readonly Webhook[] }) {
         rows={events.data}
         rowKey={(event) => event.id}
         onOpen={(event) => show(event.id)}
-        page={at}
+        page={page}
         perPage={PER_PAGE}
-        onPage={(next) => setQuery({ page: next === 1 ? "" : String(next) })}
+        onPage={goTo}
         stale={events.stale}
         error={events.error}
         onRetry={events.reload}

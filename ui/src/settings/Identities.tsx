@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { api, call } from "../api/client";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
-import { pathTo, setQuery, useQuery } from "../app/router";
+import { pathTo, setQuery, usePage } from "../app/router";
 import { attempt, textOf, toast } from "../app/toasts";
 import { Banner, Button, Card, type Column, ConfirmDialog, DataTable, EmptyState, FileDrop, IconButton, lastColumn, Link, Name, Row, Stack, Time } from "../parts";
 import { type Expected, IDENTITIES, identityText, type Registered } from "./rules";
@@ -13,8 +13,7 @@ const PER_PAGE = 20;
 const SHOWN = 20;
 
 export function Identities({ manages, onUploaded }: { manages: boolean; onUploaded: () => Promise<void> }) {
-  const [text] = useQuery("page");
-  const page = Number(text) || 1;
+  const [page, goTo] = usePage();
   const found = useApi({ path: IDENTITIES, query: { page, per_page: PER_PAGE } });
   const [result, setResult] = useState<Registered>();
   const [error, setError] = useState("");
@@ -89,7 +88,7 @@ export function Identities({ manages, onUploaded }: { manages: boolean; onUpload
           onRetry={found.reload}
           page={page}
           perPage={PER_PAGE}
-          onPage={(next) => setQuery({ page: next === 1 ? "" : next })}
+          onPage={goTo}
           empty={
             <EmptyState small icon="upload" title="No identities">
               Upload the identities of devices that are still to come, such as a list from the factory.

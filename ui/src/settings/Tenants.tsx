@@ -4,7 +4,7 @@ import { api } from "../api/client";
 import type { Tenant } from "../api/types";
 import { format } from "../app/format";
 import { useApi } from "../app/resource";
-import { setQuery, useQuery } from "../app/router";
+import { usePage, useQuery } from "../app/router";
 import { can, changeTenant, session } from "../app/session";
 import { attempt, toast } from "../app/toasts";
 import { actionsColumn, Button, type Column, ConfirmDialog, DataTable, EmptyState, Name, Status, Time } from "../parts";
@@ -25,11 +25,10 @@ function statusOf(child: Child) {
 }
 
 export default function Tenants() {
-  const [page] = useQuery("page", "1");
+  const [at, goTo] = usePage();
   const [open, show] = useQuery("edit");
   const [asked, ask] = useState<Asked>();
   const { prove, dialog } = useProof();
-  const at = Number(page) || 1;
   const tenants = useApi({ path: TENANTS, query: { page: at, per_page: PER_PAGE } }, { every: 30_000 });
   const manages = can("tenants:manage");
   const mine = session.value?.user.tenant_ids ?? [];
@@ -79,7 +78,7 @@ export default function Tenants() {
         rowKey={(child) => child.id}
         page={at}
         perPage={PER_PAGE}
-        onPage={(next) => setQuery({ page: next === 1 ? "" : String(next) })}
+        onPage={goTo}
         stale={tenants.stale}
         error={tenants.error}
         onRetry={tenants.reload}
