@@ -54,7 +54,11 @@ class TestFiles:
         assert (result["stored"], result["exists"], result["invalid"]) == (3, 1, 2)
         assert result["results"] == [
             {"line": 2, "status": "stored"},
-            {"line": 3, "status": "invalid", "error": "the number of values is 1, but the first line has 2 names"},
+            {
+                "line": 3,
+                "status": "invalid",
+                "error": "it has another number of values (1) than the first line has names (2)",
+            },
             {"line": 5, "status": "stored"},
             {"line": 6, "status": "exists"},
             {"line": 7, "status": "invalid", "error": "the identity has no attributes"},
