@@ -63,17 +63,21 @@ def test_dragging_the_scroll_bar_loads_only_the_final_position(console: Console)
     console.show("/devices?status=accepted")
     console.calls.clear()
     table = page.locator(".table__scroll")
-    table.evaluate(
-        """async table => {
-            for (let step = 1; step <= 40; step++) {
+    # The page's clock stands still but for a frame after each step: a busy machine makes no pauses in between.
+    page.clock.pause_at(page.evaluate("() => Date.now() + 1000"))
+    for step in range(1, 41):
+        table.evaluate(
+            """(table, step) => {
                 table.scrollTop = table.scrollHeight * step / 80;
-                await new Promise(requestAnimationFrame);
-            }
-        }"""
-    )
+                table.dispatchEvent(new Event("scroll"));
+            }""",
+            step,
+        )
+        page.clock.run_for(16)
+    page.clock.resume()
     expect(page.get_by_role("link", name="crowd-10000")).to_be_visible()
     console.settle()
-    assert len([call for call in console.calls if "search" in call]) <= 10, console.calls
+    assert len([call for call in console.calls if "search" in call]) <= 2, console.calls
 
 
 def test_a_thousand_deployments_and_many_users_are_listed(console: Console) -> None:
