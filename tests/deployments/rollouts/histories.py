@@ -208,8 +208,9 @@ class Rollouts(Lifecycle):
         assert self.world.api.put(SETTINGS, json=wanted).status_code == 204
 
     def decide(self, which: int, approve: bool, is_second: bool) -> None:
-        """A second person, or the one who asked, decides about a deployment."""
+        """A second person, or the one who asked, decides about a deployment that waits, or again about another one."""
         asked = [each for each in self.deployments if each.approval]
+        asked = [each for each in asked if each.waits] or asked
         if not asked:
             return
         deployment, now = asked[-1 - which % len(asked)], self.moment.time
