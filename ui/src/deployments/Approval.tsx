@@ -37,15 +37,15 @@ export function ApprovalBanner({ deployment, onDone }: Props) {
           )
         }
       >
-        {own ? "You have created it, so another user has to approve it." : <>Created by <Name wrap>{approval.requested_by.email}</Name>.</>} No device gets it before. It
-        is aborted <Time at={approval.expires} /> if nobody approves it.
+        {own ? "You have created it, so another user has to approve it." : <>Created by <Name wrap>{approval.requested_by.email}</Name>.</>} No device gets it until it is
+        approved. It is aborted <Time at={approval.expires} /> if nobody approves it.
       </Banner>
       {decision && <DecisionDialog deployment={deployment} approve={decision === "approve"} onClose={() => setDecision(undefined)} onDone={onDone} />}
     </>
   );
 }
 
-const OUTCOMES = { approved: "Approved", rejected: "Rejected", expired: "Aborted, because nobody approved it in time", ended: "Ended before somebody approved it", waiting: "" };
+const OUTCOMES = { approved: "Approved", rejected: "Rejected", expired: "Aborted, because nobody approved it in time", ended: "Ended before anybody approved it", waiting: "" };
 
 function Decided({ deployment: { approval } }: { deployment: Deployment }) {
   if (!approval) return null;

@@ -67,7 +67,7 @@ function Shown({ preview }: { preview: Preview }) {
           ...group("Not known", preview.unknown),
           ...group("Not accepted", preview.not_accepted),
           ...group(`Silent for ${assumptions.silent_days} days`, preview.silent),
-          downgrades !== undefined && ["Downgrades", `${format.count(downgrades.devices, "device")}, ${downgrades.policy === "refuse" ? "refused" : "marked"}`],
+          downgrades !== undefined && ["Downgrades", `${format.count(downgrades.devices, "device")}, ${downgrades.policy === "refuse" ? "refused" : "flagged"}`],
           ["Downloads", format.bytes(preview.bytes)],
           ["Costs on AWS", `about ${money(cost.requests + cost.transfer)}`],
           preview.approval_expires !== undefined && ["Needs approval", "by another user", ["The times are those of an approval at once."]],

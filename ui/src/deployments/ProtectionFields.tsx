@@ -39,8 +39,8 @@ function Fields({ protection, phased, wrong, set }: Pick<Props, "phased" | "wron
       {phased && (
         <Part label="Open phases after success" checked={protection.gate} onChange={(gate) => set({ gate })}>
           {number("success", "Success, in percent", "Of the devices that began in the phase before", false)}
-          {number("least", "Minimum devices", "At least so many must have succeeded")}
-          {number("soakHours", "For how many hours", "Before the next phase opens")}
+          {number("least", "Minimum devices", "At least this many must have succeeded")}
+          {number("soakHours", "For how many hours", "That must stay so before the next phase opens")}
         </Part>
       )}
       <Part label="Stop when devices fail" checked={protection.stop} onChange={(stop) => set({ stop })}>
@@ -98,8 +98,8 @@ function Fields({ protection, phased, wrong, set }: Pick<Props, "phased" | "wron
         />
       </WindowFields>
       <Grid min="s">
-        {number("rate", "Devices per minute", "At most so many begin in a minute")}
-        {number("jitterMinutes", "Delay, in minutes", "Each device begins up to so much later, by a delay of its own")}
+        {number("rate", "Devices per minute", "At most this many begin in a minute")}
+        {number("jitterMinutes", "Delay, in minutes", "Each device begins up to this much later, by a delay of its own")}
       </Grid>
     </>
   );

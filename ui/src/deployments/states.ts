@@ -123,7 +123,7 @@ export function phasesOf(deployment: Deployment, now: number): PhaseView[] {
   const given = deployment.phases ?? [];
   const total = deployment.dynamic ? (deployment.initial_device_count ?? 0) : deployment.max_devices;
   const sizes = sizesOf(given.map((phase) => ({ percent: phase.batch_size, devices: phase.batch_size_devices })), total);
-  // Time opens phases, unless a gate, a pause, an approval or an operator has a say.
+  // Time opens phases, unless a gate, a pause, an approval or an operator decides it.
   const opened = waitsForApproval(deployment) ? 0 : deployment.rollout?.opened ?? given.filter((phase) => Date.parse(phase.start_ts) <= now).length;
   return given.map((phase, index) => ({
     start: phase.start_ts,

@@ -66,7 +66,7 @@ export default function Acceptance() {
           onRetry={rules.reload}
           empty={
             <EmptyState icon="shield" title="No rules">
-              Every new device waits until a user accepts it. A rule accepts devices that are uploaded here, that match patterns, or that have a certificate of your CA.
+              Every new device waits until a user accepts it. A rule accepts devices whose identities are uploaded here or match patterns, or that have a certificate of your CA.
             </EmptyState>
           }
         />

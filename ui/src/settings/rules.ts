@@ -15,7 +15,7 @@ export const PREVIEW = "/management/v2/devauth/acceptance/preview";
 export const KINDS: readonly { value: Kind; label: string; hint: string }[] = [
   { value: "pattern", label: "Patterns", hint: "Devices whose identity data match. Anybody with the organization token can make such data up." },
   { value: "identities", label: "Preregistered identities", hint: "Devices whose identity you have uploaded." },
-  { value: "certificate", label: "Certificates", hint: "Devices with a certificate of your CA for their key. To copy their identity data is not enough." },
+  { value: "certificate", label: "Certificates", hint: "Devices with a certificate of your CA for their key. Copying their identity data is not enough." },
 ];
 
 /** Attributes and their patterns, one on each line: `mac=00:1b:44:*`. */
