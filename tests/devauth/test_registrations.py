@@ -89,7 +89,7 @@ class TestFiles:
         result = api.post(IDENTITIES, json=document).json()
         assert [each["status"] for each in result["results"]] == ["stored", "stored", "invalid", "invalid", "invalid"]
         assert [each["line"] for each in result["results"]] == [1, 2, 3, 4, 5]
-        assert result["results"][3]["error"] == "cannot decode public key"
+        assert result["results"][3]["error"] == "cannot decode public key: give it in PEM, or as base64 of its DER form"
 
     def test_a_key_may_span_lines_or_be_base64(self, api, new):
         pem = new("1").pubkey.strip()

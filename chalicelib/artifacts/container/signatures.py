@@ -75,12 +75,12 @@ def read_key(pem: str) -> PublicKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BadRequest(f"pem: this public key cannot be read; {_HOW_TO}") from error
     if isinstance(key, rsa.RSAPublicKey) and key.key_size not in RSA_BITS:
-        raise BadRequest(f"pem: an RSA key has {RSA_BITS[0]} to {RSA_BITS[-1]} bits, this one has {key.key_size}")
+        raise BadRequest(f"pem: an RSA key must have {RSA_BITS[0]} to {RSA_BITS[-1]} bits; this one has {key.key_size}")
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, ec.SECP256R1):
-        raise BadRequest(f"pem: an EC key has to be on the curve P-256, this one is on {key.curve.name}")
+        raise BadRequest(f"pem: an EC key must be on the curve P-256; this one is on {key.curve.name}")
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
         return key
-    raise BadRequest("pem: artifacts are signed with RSA, ECDSA P-256 or Ed25519 only")
+    raise BadRequest("pem: artifacts cannot be signed with a key of this type; use RSA, ECDSA P-256 or Ed25519")
 
 
 def is_forgeable(key: PublicKey) -> bool:

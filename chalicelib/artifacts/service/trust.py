@@ -137,7 +137,7 @@ def check(tx: Transaction, tenant: TenantId, signature: Signature | None) -> sha
     except signatures.Untrusted as error:
         if asked == "demand":
             count(Metric.UNTRUSTED_UPLOADS)
-            raise Unprocessable(_REFUSED + error.reason) from error
+            raise Unprocessable(f"{_REFUSED}{error.reason}; sign it with a trusted key, and upload it again") from error
         return shapes.SignatureCheck(trusted=False, reason=error.reason)
     return shapes.SignatureCheck(trusted=True, key_name=key.name, fingerprint=key.fingerprint)
 

@@ -29,7 +29,7 @@ def decided(stored: Deployment, by: Person, now: datetime, *, approve: bool, com
     """
     asked = stored.approval
     if asked is None:
-        raise Conflict("the deployment needs no approval")
+        raise Conflict("the deployment needs no approval, so there is nothing to decide")
     state: Literal["approved", "rejected"] = "approved" if approve else "rejected"
     if asked.decided_by is not None and asked.decided_at is not None:
         if asked.decided_by.id == by.id and asked.state == state:
@@ -39,9 +39,9 @@ def decided(stored: Deployment, by: Person, now: datetime, *, approve: bool, com
             f"at {rfc3339(asked.decided_at)}; a decision cannot be changed"
         )
     if asked.state == "expired" or (stored.is_open and asked.expires <= now):
-        raise Conflict(f"nobody approved the deployment until {rfc3339(asked.expires)}; create another one")
+        raise Conflict(f"nobody approved the deployment in time, by {rfc3339(asked.expires)}; create another one")
     if not stored.is_open:
-        raise Conflict("the deployment has ended before somebody decided about it")
+        raise Conflict("the deployment has ended without a decision about it; create another one")
     if asked.requested_by.id == by.id:
         raise Forbidden(
             "you have created this deployment, so another user has to approve or reject it; you can abort it"

@@ -24,19 +24,19 @@ class Outcome(Enum):
 
     ASSIGN = "the device gets it"
     NOT_A_TARGET = "the device is not one of its targets"
-    LIMIT_REACHED = "it has as many devices as its limit"
+    LIMIT_REACHED = "its limit of devices is reached"
     PAUSED = "it is paused, and devices wait for it"
     PAUSED_SKIPPED = "it is paused, and devices get newer deployments meanwhile"
     PHASE_NOT_OPEN = "its first phase has not opened"
     WINDOW_CLOSED = "none of its windows is open"
-    DELAYED = "the delay of the device has not passed since it could begin"
-    PHASE_FULL = "the open phases have as many devices as they may have"
-    RATE_REACHED = "as many devices have begun in this minute as may begin"
+    DELAYED = "the delay of the device (jitter) has not passed"
+    PHASE_FULL = "no more devices may begin in the open phases"
+    RATE_REACHED = "no more devices may begin in this minute"
     BEHIND_ANOTHER = "an older deployment, for which the device waits, comes first"
 
     @property
     def holds(self) -> bool:
-        """Whether the device gets no newer software until then, because it could never get this deployment after it."""
+        """Whether the device gets no newer software meanwhile; after that, it could never get this deployment."""
         return self in _HOLD
 
 
@@ -81,7 +81,7 @@ class Facts(Protocol):
         """The device's own time zone, which is the value of this attribute; None: it has none."""
 
     def is_rate_reached(self, plan: Plan) -> bool:
-        """Whether as many devices are known to have begun in this minute as may begin."""
+        """Whether it is known that no more devices may begin in this minute."""
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib import limits
 from chalicelib.deployments.rules import decision
-from chalicelib.deployments.rules.rollout import Results, opened
+from chalicelib.deployments.rules.rollout import Results, devices, opened
 from chalicelib.deployments.rules.statuses import Status
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def reached(gate: Gate, counts: Counts, phase: int) -> Reached:
     return Reached(began, results.succeeded, results.failed, _needed(gate, began))
 
 
-def _needed(gate: Gate, devices: int) -> int:
+def _needed(gate: Gate, tried: int) -> int:
     """How many of the devices that tried the update must succeed."""
-    return max(gate.minimum_devices, -(-devices * gate.success_percent // _WHOLE))
+    return max(gate.minimum_devices, -(-tried * gate.success_percent // _WHOLE))
 
 
 class Best(msgspec.Struct, frozen=True):
@@ -153,8 +153,8 @@ def _reason(stop: Stop, failures: int, reports: int) -> str | None:
     if failures < 1:
         return None
     if stop.max_failures is not None and failures >= stop.max_failures:
-        have_failed = "1 device has failed" if failures == 1 else f"{failures} devices have failed"
-        return f"{have_failed} (max_failures: {stop.max_failures})"
+        have = "has" if failures == 1 else "have"
+        return f"{devices(failures)} {have} failed (max_failures: {stop.max_failures})"
     share = stop.max_failures_percent
     if share is not None and reports >= stop.minimum_reports and failures * _WHOLE >= share * reports:
         return f"{failures} of {reports} devices have failed (max_failures_percent: {share})"

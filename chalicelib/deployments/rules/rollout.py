@@ -157,7 +157,7 @@ def _check_gate(gate: Gate, phases: Sequence[Phase]) -> None:
     first = phases[0].upto
     if first is not None and first < gate.minimum_devices:
         raise _refused(
-            f"gate: minimum_devices is {gate.minimum_devices}, but phase 1 has {first} device{'s' * (first != 1)}, "
+            f"gate: minimum_devices is {gate.minimum_devices}, but phase 1 has {devices(first)}, "
             "so phase 2 would never open"
         )
     if not timedelta(0) <= gate.soak <= limits.ROLLOUT_DAYS * _DAY:
@@ -167,7 +167,7 @@ def _check_gate(gate: Gate, phases: Sequence[Phase]) -> None:
 def _check_windows(given: Rollout) -> None:
     if not given.windows:
         if given.time_zone is not None or given.device_time_zone is not None:
-            raise _refused("time_zone and device_time_zone need windows, which they are for")
+            raise _refused("time_zone and device_time_zone need windows: they say in which time zone the windows are")
         return
     for window in given.windows:
         if not _MINUTE <= window.duration <= 7 * _DAY:
@@ -178,6 +178,11 @@ def _check_windows(given: Rollout) -> None:
 
 def _refused(reason: str) -> BadRequest:
     return BadRequest(f"Validating request body: rollout: {reason}")
+
+
+def devices(number: int) -> str:
+    """``1 device``, ``2 devices``."""
+    return "1 device" if number == 1 else f"{number} devices"
 
 
 def delay(deployment: str, device_id: str, jitter: timedelta) -> timedelta:

@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.gates import Best, Reached
+from chalicelib.deployments.rules.rollout import devices
 from chalicelib.times import rfc3339
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def _never(phase: int, best: Best) -> str:
     reasons = [f"{best.failed} failed"] if best.failed else []
     reasons += [f"{best.left} did not try the update"] if best.left else []
     why = f" ({', '.join(reasons)})" if reasons else ""
-    needed = "1 device" if best.needed == 1 else f"{best.needed} devices"
     return (
-        f"phase {phase + 1} does not open by itself: {needed} of phase {phase} must succeed, but only {best.succeeded} "
-        f"can{why}; open it by hand, or abort the deployment"
+        f"phase {phase + 1} does not open by itself: {devices(best.needed)} of phase {phase} must succeed, "
+        f"but only {best.succeeded} can{why}; open it by hand, or abort the deployment"
     )

@@ -111,6 +111,6 @@ def expire(tenant: TenantId, stored: Deployment, now: datetime) -> None:
     """Abort a deployment that nobody has approved in time."""
     if stored.approval is None:
         return
-    text = f"Nobody approved it until {rfc3339(stored.approval.expires)}"
+    text = f"Nobody approved it by {rfc3339(stored.approval.expires)}"
     after = replace(stored.approval, state="expired")
     refuse(tenant, stored, after, now, action=auditlogs.Action.ABORT, text=text)

@@ -131,7 +131,7 @@ def _pem(pubkey: str) -> str:
     try:
         der = base64.b64decode(pubkey, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadRequest("cannot decode public key") from error
+        raise BadRequest("cannot decode public key: give it in PEM, or as base64 of its DER form") from error
     return f"-----BEGIN PUBLIC KEY-----\n{base64.encodebytes(der).decode()}-----END PUBLIC KEY-----\n"
 
 

@@ -101,7 +101,7 @@ def test_upcoming_deployments_are_shown_with_their_time_and_explained(console: C
     console.button("Explain").click()
     why = page.get_by_role("listitem").filter(has=console.link("Gateway 2.0, production"))
     expect(why.get_by_text("Phase full")).to_be_visible()
-    expect(why.get_by_text("As many devices have begun as may begin until phase 2")).to_be_visible()
+    expect(why.get_by_text("No more devices may begin until phase 2 opens")).to_be_visible()
     console.audit()
     console.button("Close the reasons").click()
     expect(why).to_have_count(0)

@@ -149,7 +149,7 @@ class TestWaiting:
         managing.tick(moment.time)
 
         assert (world.show(deployment)["status"], state(world, deployment)) == ("finished", "expired")
-        assert entries(world, deployment)[1:] == [("abort", f"Nobody approved it until {until}")]
+        assert entries(world, deployment)[1:] == [("abort", f"Nobody approved it by {until}")]
         assert until in decide(second, deployment).text
         world.deploy("two")  # the parameters are free again
 

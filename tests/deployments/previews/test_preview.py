@@ -205,7 +205,7 @@ def test_it_says_what_keeps_it_from_being_done(world: World, moment: Clock) -> N
     assert preview["warnings"] == ["no device of the deployment polls"]
     weekly = {"windows": [{"days": ["mon"], "start_time": "02:00", "duration": "PT1M"}]}
     slow = previewed(world, body(devices=ids, rollout=weekly), poll_interval=86_400)
-    assert slow["warnings"] == ["it takes more than a year"]
+    assert slow["warnings"] == ["the deployment takes more than a year"]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_it_warns_of_a_stop_that_never_acts(world: World, stop: dict[str, int], 
     world.upload("two")
     ids = [world.device().id for _ in range(2)]
     preview = previewed(world, body(devices=ids, rollout={"stop": stop}))
-    warning = f"failures never stop it: that takes {takes} devices, and it is for 2"
+    warning = f"failures never stop it: even if all fail, that takes {takes} devices, but it is for 2 devices"
     assert preview.get("warnings", []) == ([warning] if takes else [])
 
 

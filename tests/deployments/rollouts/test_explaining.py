@@ -77,7 +77,7 @@ def test_what_a_gate_waits_for(world: World, fleet: list[Device], device: Device
     (found,) = explained(world, device)
     assert found["decision"] == "phase-full"
     assert found["reason"] == (
-        "as many devices have begun as may begin until phase 2; "
+        "no more devices may begin until phase 2 opens; "
         "phase 2 opens when 2 of 2 devices of phase 1 have succeeded; now 0"
     )
 
@@ -99,7 +99,7 @@ def test_why_it_is_paused(world: World, device: Device) -> None:
     paused, newer = explained(world, device)
     assert (paused["decision"], paused["reason"]) == ("paused", "it is paused: odd logs")
     assert newer["decision"] == "behind-another"
-    assert newer["reason"] == 'it comes after "rollout", which is older and for which the device waits'
+    assert newer["reason"] == 'it comes after "rollout", an older deployment for which the device waits'
 
 
 def test_devices_that_cannot_poll_have_the_reason(world: World, fleet: list[Device], device: Device) -> None:

@@ -192,7 +192,7 @@ class _Explanations:
             case Outcome.NOT_A_TARGET:
                 text = _NOT_A_TARGET[plan.dynamic]
             case Outcome.LIMIT_REACHED:
-                text = f"as many devices as it may have ({plan.most}) have begun"
+                text = f"its limit of devices is reached (max_devices: {plan.most})"
             case Outcome.PAUSED | Outcome.PAUSED_SKIPPED:
                 text = _paused(stored, decided.outcome)
             case Outcome.PHASE_NOT_OPEN | Outcome.PHASE_FULL:
@@ -201,19 +201,19 @@ class _Explanations:
                 text, opens = self._waits_for_time(stored, decided)
             case Outcome.RATE_REACHED:
                 rate = plan.rollout.maximum_per_minute if plan.rollout is not None else None
-                text = f"as many devices have begun in this minute as may begin ({rate} a minute)"
+                text = f"no more devices may begin in this minute (maximum_per_minute: {rate})"
             case Outcome.BEHIND_ANOTHER if not self._facts.is_target(plan):  # which a poll need not know
                 return _DECIDED[Outcome.NOT_A_TARGET], _NOT_A_TARGET[plan.dynamic], None
             case Outcome.BEHIND_ANOTHER if held_by is not None:
-                text = f'it comes after "{held_by.name}", which is older and for which the device waits'
+                text = f'it comes after "{held_by.name}", an older deployment for which the device waits'
         return _DECIDED[decided.outcome], text, opens
 
     def _waits_for_phase(self, stored: Deployment) -> tuple[str, datetime | None]:
         counts = counters.of(self._tenant, stored.plan, recent=True)
         wait = waiting.next_phase(stored, counts, self._now)
         if wait is None:
-            return "all phases are open, and as many devices have begun as may begin", None
-        full = "" if wait.phase == 0 else f"as many devices have begun as may begin until phase {wait.phase + 1}; "
+            return "all phases are open, and no more devices may begin", None
+        full = "" if wait.phase == 0 else f"no more devices may begin until phase {wait.phase + 1} opens; "
         return full + wait.reason, wait.opens
 
     def _waits_for_time(self, stored: Deployment, decided: Decision) -> tuple[str, datetime | None]:

@@ -17,6 +17,7 @@ from chalicelib import clock, limits
 from chalicelib.artifacts import service as artifacts
 from chalicelib.cost import service as cost
 from chalicelib.deployments.rules import estimate, gates, selection, windows
+from chalicelib.deployments.rules.rollout import devices
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import ended, zones
 from chalicelib.deployments.service.operators import ahead, drafts, predicting
@@ -254,7 +255,7 @@ class _Forecast:
             case Status.ALREADY_INSTALLED:
                 return expected, "already_installed", None
             case Status.NOARTIFACT if expected.downgrade is not None:
-                return expected, "no_artifact", _Why("it would make software older, which the tenant refuses")
+                return expected, "no_artifact", _Why("the trust policy refuses older software")
             case Status.NOARTIFACT:
                 return expected, "no_artifact", self._no_artifact(provided["device_type"])
             case None if "device_type" not in provided:
@@ -341,16 +342,20 @@ def _warnings(plan: Plan, course: Course, fleet: estimate.Fleet) -> list[str]:
         return ["no device of the deployment polls"]
     if course.starved is not None and gate is not None:
         text = (
-            f"phase {course.starved + 1} does not open by itself: its gate needs the success of {gate.minimum_devices} "
-            "devices of the phase before, which has fewer for which an artifact may fit"
+            f"phase {course.starved + 1} does not open by itself: its gate needs the success of "
+            f"{devices(gate.minimum_devices)} of the phase before, but an artifact may fit only fewer"
         )
         return [text]
-    return [] if course.done is not None else ["it takes more than a year"]
+    return [] if course.done is not None else ["the deployment takes more than a year"]
 
 
 def _unprotected(plan: Plan) -> list[str]:
     """A warning if all devices may fail without stopping the deployment."""
     stop = plan.rollout.stop if plan.rollout is not None else None
-    if stop is None or not plan.size or gates.least_failures(stop) <= plan.size:
+    if stop is None:
         return []
-    return [f"failures never stop it: that takes {gates.least_failures(stop)} devices, and it is for {plan.size}"]
+    least = gates.least_failures(stop)
+    if not plan.size or least <= plan.size:
+        return []
+    text = f"even if all fail, that takes {devices(least)}, but it is for {devices(plan.size)}"
+    return [f"failures never stop it: {text}"]

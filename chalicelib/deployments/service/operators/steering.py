@@ -100,7 +100,7 @@ def _require(tenant: TenantId, deployment: str) -> Deployment:
     if not stored.is_open:
         raise Conflict("the deployment has ended; create another one, or retry its failed devices")
     if stored.waits:
-        raise Conflict("the deployment waits for approval; no device gets it before")
+        raise Conflict("no device gets the deployment yet: it waits for approval, so another user has to approve it")
     if stored.preparing is not None:
         raise Conflict("the targets of the deployment are still being listed; try again when it is prepared")
     return stored

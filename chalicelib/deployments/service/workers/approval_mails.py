@@ -21,7 +21,7 @@ _TEXT: Final = """\
   release: {release}
   devices: {devices}
 
-No device gets it before. If nobody approves it until {expires}, it is aborted.
+No device gets it until it is approved. If nobody approves it by {expires}, it is aborted.
 {link}
 You get this mail because you may approve deployments. You can turn such mails off for yourself in the settings of your
 account.
