@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chalicelib import limits
 from chalicelib.deployments.rules import exports, reports
-from chalicelib.deployments.rules.reports import Course
+from chalicelib.deployments.rules.reports import DeviceCourse
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.shapes import ExportedDevice
 from tests.deployments.world import DEPLOYMENTS, World, serves
@@ -246,7 +246,7 @@ def test_exports_and_reports_are_of_devices_in_the_users_groups(
 SINCE = datetime(2026, 3, 1, 10, 7, 9, tzinfo=UTC).timestamp()
 seconds = st.floats(0, 10**9).map(lambda after: SINCE + after)
 courses = st.builds(
-    Course,
+    DeviceCourse,
     begun=seconds,
     ended=st.none() | seconds,
     status=st.sampled_from(Status),
@@ -257,7 +257,7 @@ courses = st.builds(
 
 
 @given(st.lists(courses, max_size=40))
-def test_the_course_has_few_points_and_ends_with_all_devices(given: list[Course]) -> None:
+def test_the_course_has_few_points_and_ends_with_all_devices(given: list[DeviceCourse]) -> None:
     step, points = reports.progress(given, SINCE)
     assert len(points) <= limits.REPORT_POINTS
     assert bool(points) == bool(given)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chalicelib import limits
-from chalicelib.deployments.rules.statuses import Status, effective
+from chalicelib.deployments.rules.statuses import SUCCEEDED, Status, effective
 from chalicelib.deployments.shapes import FinishedAfter, ReportPart
 
 if TYPE_CHECKING:
@@ -22,10 +22,9 @@ _HOUR: Final = 3_600
 _DAY: Final = 86_400
 _STEPS: Final = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 7 * _DAY)
 """Seconds between two points of the course; beyond these, whole multiples of the last."""
-_SUCCEEDED: Final = frozenset({Status.SUCCESS, Status.ALREADY_INSTALLED})
 
 
-class Course(msgspec.Struct, frozen=True):
+class DeviceCourse(msgspec.Struct, frozen=True):
     """When one device began and ended."""
 
     begun: float
@@ -44,13 +43,13 @@ def start(deployment: Deployment) -> datetime:
     return max(plan.visible, plan.phases[0].start) if plan.phases else plan.visible
 
 
-def course(row: Row, deployment: Deployment) -> Course:
+def course(row: Row, deployment: Deployment) -> DeviceCourse:
     """The course of a device. An abort does not change rows: an active one ended with its deployment."""
     status = effective(row.status, aborted=deployment.aborted)
     ended = None
     if status.final:
         ended = row.finished if row.status.final else deployment.finished
-    return Course(
+    return DeviceCourse(
         row.created.timestamp(),
         None if ended is None else ended.timestamp(),
         status,
@@ -86,7 +85,7 @@ class Point(msgspec.Struct, frozen=True):
     other: int
 
 
-def progress(courses: Iterable[Course], since: float) -> tuple[int, list[Point]]:
+def progress(courses: Iterable[DeviceCourse], since: float) -> tuple[int, list[Point]]:
     """The seconds between two points, and the points, whose times are multiples of that; none without devices."""
     found = list(courses)
     begun = sorted(each.begun for each in found)
@@ -111,7 +110,7 @@ def _step(seconds: float) -> int:
     return found or _STEPS[-1] * -int(-seconds // (_STEPS[-1] * most))
 
 
-def by_phase(courses: Iterable[Course], deployment: Deployment) -> list[ReportPart]:
+def by_phase(courses: Iterable[DeviceCourse], deployment: Deployment) -> list[ReportPart]:
     """The devices of each phase in which one has begun; from the start of the phase.
 
     A gate or a pause may open a phase later than it was planned: then from when its first device began.
@@ -124,18 +123,18 @@ def by_phase(courses: Iterable[Course], deployment: Deployment) -> list[ReportPa
     return [_part(number, parts[number], since) for number, since in starts.items() if number in parts]
 
 
-def by_artifact(courses: Iterable[Course], since: float) -> list[ReportPart]:
+def by_artifact(courses: Iterable[DeviceCourse], since: float) -> list[ReportPart]:
     """The devices that got each artifact; those of most devices first."""
     return _most(_by(courses, lambda each: each.artifact), since)
 
 
-def by_device_type(courses: Iterable[Course], since: float) -> list[ReportPart]:
+def by_device_type(courses: Iterable[DeviceCourse], since: float) -> list[ReportPart]:
     """The devices of each type; those of most devices first."""
     return _most(_by(courses, lambda each: each.device_type), since)
 
 
-def _by(courses: Iterable[Course], key: Callable[[Course], str | None]) -> dict[str, list[Course]]:
-    found: dict[str, list[Course]] = {}
+def _by(courses: Iterable[DeviceCourse], key: Callable[[DeviceCourse], str | None]) -> dict[str, list[DeviceCourse]]:
+    found: dict[str, list[DeviceCourse]] = {}
     for each in courses:
         name = key(each)
         if name is not None:
@@ -143,12 +142,12 @@ def _by(courses: Iterable[Course], key: Callable[[Course], str | None]) -> dict[
     return found
 
 
-def _most(parts: dict[str, list[Course]], since: float) -> list[ReportPart]:
+def _most(parts: dict[str, list[DeviceCourse]], since: float) -> list[ReportPart]:
     names = sorted(parts, key=lambda name: (-len(parts[name]), name))[: limits.REPORT_PARTS]
     return [_part(name, parts[name], since) for name in names]
 
 
-def _part(key: str, courses: list[Course], since: float) -> ReportPart:
+def _part(key: str, courses: list[DeviceCourse], since: float) -> ReportPart:
     def number(kind: Callable[[Status], bool]) -> int:
         return sum(1 for each in courses if kind(each.status))
 
@@ -156,17 +155,17 @@ def _part(key: str, courses: list[Course], since: float) -> ReportPart:
     return ReportPart(key, len(courses), number(_succeeded), number(_failed), number(_other), after)
 
 
-def ends(courses: Iterable[Course]) -> list[float]:
+def ends(courses: Iterable[DeviceCourse]) -> list[float]:
     """When devices ended, the earliest first."""
     return _ends(courses, lambda _status: True)
 
 
-def _ends(courses: Iterable[Course], kind: Callable[[Status], bool]) -> list[float]:
+def _ends(courses: Iterable[DeviceCourse], kind: Callable[[Status], bool]) -> list[float]:
     return sorted(each.ended for each in courses if each.ended is not None and kind(each.status))
 
 
 def _succeeded(status: Status) -> bool:
-    return status in _SUCCEEDED
+    return status in SUCCEEDED
 
 
 def _failed(status: Status) -> bool:

@@ -31,6 +31,9 @@ class Status(StrEnum):
         return self in FINAL
 
 
+SUCCEEDED = frozenset({Status.SUCCESS, Status.ALREADY_INSTALLED})
+"""The statuses of devices that have the software in the end."""
+
 PAUSED = (Status.PAUSE_BEFORE_INSTALLING, Status.PAUSE_BEFORE_COMMITTING, Status.PAUSE_BEFORE_REBOOTING)
 
 ORDER = (

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from chalicelib.deployments.shapes.rollout import Window
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-LONGEST: Final = timedelta(days=7)
-"""The longest duration of a window."""
 _WEEK: Final = 7
 _YEAR: Final = timedelta(days=366)
 
