@@ -144,8 +144,7 @@ def _outcome(plan: Plan, facts: Facts, state: State, phase: int | None, now: dat
 def _by_numbers(plan: Plan, facts: Facts, phase: int | None) -> Outcome:
     if facts.is_full(plan, plan.capacity(phase)):
         return Outcome.PHASE_FULL
-    limits_rate = plan.rollout is not None and plan.rollout.maximum_per_minute is not None
-    return Outcome.RATE_REACHED if limits_rate and facts.is_rate_reached(plan) else Outcome.ASSIGN
+    return Outcome.RATE_REACHED if plan.rate is not None and facts.is_rate_reached(plan) else Outcome.ASSIGN
 
 
 def could_begin(plan: Plan, facts: Facts, state: State, phase: int | None, now: datetime) -> datetime | None:
@@ -178,7 +177,7 @@ def open_phase(plan: Plan, state: State, now: datetime) -> int | None:
     """
     if not plan.phases:
         return None
-    by_time = phases.opened(plan.phases[:1] if plan.has_gate else plan.phases, now - state.shift)
+    by_time = phases.opened(plan.phases if plan.gate is None else plan.phases[:1], now - state.shift)
     return max(by_time, state.o) - 1
 
 

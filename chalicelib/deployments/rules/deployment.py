@@ -14,7 +14,7 @@ from chalicelib.deployments.rules.rollout import NEW, Progress
 from chalicelib.deployments.rules.statistics import Counts
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.shapes import NewPhase, UniformPhases
-from chalicelib.deployments.shapes.rollout import Rollout
+from chalicelib.deployments.shapes.rollout import Gate, Rollout, Stop
 
 SOFTWARE, CONFIGURATION = "software", "configuration"
 """Kinds of deployments."""
@@ -97,14 +97,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.phases) > 1 or self.most is not None
 
     @property
-    def has_gate(self) -> bool:
-        """Whether phases after the first one open by success too, not by time alone."""
-        return self.rollout is not None and self.rollout.gate is not None
+    def gate(self) -> Gate | None:
+        """The success by which phases after the first one open; None: they open by time alone."""
+        return None if self.rollout is None else self.rollout.gate
 
     @property
-    def has_stop(self) -> bool:
-        """Whether failures stop it."""
-        return self.rollout is not None and self.rollout.stop is not None
+    def stop(self) -> Stop | None:
+        """The failures that stop it; None: none do."""
+        return None if self.rollout is None else self.rollout.stop
+
+    @property
+    def rate(self) -> int | None:
+        """The number of devices that may begin in a minute; None: any number."""
+        return None if self.rollout is None else self.rollout.maximum_per_minute
 
     @property
     def counts_results(self) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib import limits
 from chalicelib.deployments.rules import decision
 from chalicelib.deployments.rules.rollout import Results, devices, opened
-from chalicelib.deployments.rules.statuses import Status
+from chalicelib.deployments.rules.statuses import SUCCEEDED, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from chalicelib.deployments.rules.statistics import Counts
     from chalicelib.deployments.shapes.rollout import Gate, Stop
 
-SUCCEEDED: Final = frozenset({Status.SUCCESS, Status.ALREADY_INSTALLED})
 LEFT: Final = frozenset({Status.NOARTIFACT, Status.DECOMMISSIONED, Status.ABORTED})
 """Final statuses of devices that did not try the update, so they count neither as success nor as failure."""
 RESULTS: Final = ("succeeded", "failed", "left")
@@ -164,7 +163,7 @@ def _reason(stop: Stop, failures: int, reports: int) -> str | None:
 def waits_for(plan: Plan, progress: Progress, now: datetime) -> int | None:
     """The index of the phase that only a gate keeps from opening; None: time does, or all phases are open."""
     phase = next_phase(plan, progress, now)
-    if phase is None or phase == 0 or not plan.has_gate or progress.state.p:
+    if phase is None or phase == 0 or plan.gate is None or progress.state.p:
         return None
     return phase if progress.state.start_of(plan.phases[phase]) <= now else None
 
@@ -183,8 +182,7 @@ def next_phase(plan: Plan, progress: Progress, now: datetime) -> int | None:
 
 def advanced(plan: Plan, progress: Progress, counts: Counts, now: datetime) -> Progress:
     """The progress of a rollout after a look at its gate."""
-    phase = waits_for(plan, progress, now)
-    gate = plan.rollout.gate if plan.rollout is not None else None
+    phase, gate = waits_for(plan, progress, now), plan.gate
     if phase is None or gate is None:
         return progress
     if not reached(gate, counts, phase - 1).is_enough:

@@ -37,7 +37,7 @@ def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | 
     phase = gates.next_phase(plan, progress, now)
     if phase is None or deployment.waits or not deployment.is_open:
         return None
-    gate = plan.rollout.gate if plan.rollout is not None else None
+    gate = plan.gate
     reached = gates.reached(gate, counts, phase - 1) if gate is not None and phase else None
     if progress.state.p:
         return Wait(phase, f"phase {phase + 1} opens after the deployment is resumed", reached=reached)

@@ -126,7 +126,7 @@ def commit(change: Change, now: datetime) -> None:
             control.forget(change.tenant)
         if change.new_row is not None and not change.after.final:
             count(Metric.ASSIGNMENTS)
-        if plan.has_stop and (change.before is Status.FAILURE) != (change.after is Status.FAILURE):
+        if plan.stop is not None and (change.before is Status.FAILURE) != (change.after is Status.FAILURE):
             # Imported here: only failures in deployments with a stop need it.
             from chalicelib.deployments.service import stopping
 

@@ -62,7 +62,7 @@ def next_check(plan: Plan, now: datetime, progress: Progress = NEW) -> datetime 
     if not progress.state.p:
         starts = map(progress.state.start_of, plan.phases)
         times += [start for start in starts if start > now]
-        if plan.has_stop:
+        if plan.stop is not None:
             times.append(now + (_MINUTE if plan.parts else _RARELY))
         if gates.waits_for(plan, progress, now) is not None:
             times.append(_look_at_gate(plan, progress, now))
@@ -70,6 +70,6 @@ def next_check(plan: Plan, now: datetime, progress: Progress = NEW) -> datetime 
 
 
 def _look_at_gate(plan: Plan, progress: Progress, now: datetime) -> datetime:
-    if progress.reached is None or plan.rollout is None or plan.rollout.gate is None:
+    if progress.reached is None or plan.gate is None:
         return now + _MINUTE
-    return max(now + _MINUTE, min(now + _RARELY, progress.reached + plan.rollout.gate.soak))
+    return max(now + _MINUTE, min(now + _RARELY, progress.reached + plan.gate.soak))

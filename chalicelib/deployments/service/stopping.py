@@ -53,7 +53,7 @@ def check(tenant: TenantId, plan: Plan, now: datetime) -> None:
 @retried
 def judge(tenant: TenantId, plan: Plan, counts: Counts, now: datetime) -> bool:
     """Stop a deployment if these counters say so; returns whether it was stopped."""
-    stop = plan.rollout.stop if plan.rollout is not None else None
+    stop = plan.stop
     if stop is None or gates.tripped(stop, counts, {}) is None:
         return False
     stored = deployments.find(tenant, plan.id)
@@ -70,8 +70,7 @@ def judge(tenant: TenantId, plan: Plan, counts: Counts, now: datetime) -> bool:
 @retried
 def corrected(tenant: TenantId, plan: Plan, now: datetime) -> None:
     """A device has just corrected its failure. If a user had accepted that, it no longer stands for another failure."""
-    stop = plan.rollout.stop if plan.rollout is not None else None
-    stored = deployments.find(tenant, plan.id)
+    stop, stored = plan.stop, deployments.find(tenant, plan.id)
     if stop is None or stored is None or not stored.is_open or stored.progress.state.p:
         return  # results are accepted anew when the deployment is resumed
     before = stored.progress.accepted

@@ -54,11 +54,10 @@ def count_in_minute(tx: Transaction, tenant: TenantId, plan: Plan, device_id: st
 
     A high rate is divided among several items, so each device may begin as long as its item has capacity.
     """
-    rate = plan.rollout.maximum_per_minute if plan.rollout is not None else None
-    if rate is None:
+    if plan.rate is None:
         return
     share = share_of_minute(plan, device_id)
-    most = _most_of_minute(rate, share)
+    most = _most_of_minute(plan.rate, share)
     minute = minute_of(now)
     item = Update(table(), *minute_key(tenant, plan.id, minute, share)).add("begun", 1)
     item.set("expires_at", typed_number((minute + _KEPT) * 60))
@@ -75,10 +74,9 @@ def begun_in_minute(
     most: dict[str, int] = {}
     wanted: dict[str, tuple[str, str]] = {}
     for plan in plans:
-        rate = plan.rollout.maximum_per_minute if plan.rollout is not None else None
-        if rate is not None:
+        if plan.rate is not None:
             share = share_of_minute(plan, device_id)
-            most[plan.id] = _most_of_minute(rate, share)
+            most[plan.id] = _most_of_minute(plan.rate, share)
             wanted[plan.id] = minute_key(tenant, plan.id, minute_of(now), share)
     begun = {(item.pk, item.sk): item.begun for item in MinuteItem.batch_get(list(wanted.values()))}
     return {deployment: (begun.get(key, 0), most[deployment]) for deployment, key in wanted.items()}
@@ -86,8 +84,7 @@ def begun_in_minute(
 
 def share_of_minute(plan: Plan, device_id: str) -> int:
     """Which of the items that count the devices of a minute counts this one."""
-    rate = plan.rollout.maximum_per_minute if plan.rollout is not None else None
-    return shard_of(device_id, _shares_of_minute(rate)) if rate is not None else 0
+    return 0 if plan.rate is None else shard_of(device_id, _shares_of_minute(plan.rate))
 
 
 def _shares_of_minute(rate: int) -> int:

@@ -200,8 +200,7 @@ class _Explanations:
             case Outcome.WINDOW_CLOSED | Outcome.DELAYED:
                 text, opens = self._waits_for_time(stored, decided)
             case Outcome.RATE_REACHED:
-                rate = plan.rollout.maximum_per_minute if plan.rollout is not None else None
-                text = f"no more devices may begin in this minute (maximum_per_minute: {rate})"
+                text = f"no more devices may begin in this minute (maximum_per_minute: {plan.rate})"
             case Outcome.BEHIND_ANOTHER if not self._facts.is_target(plan):  # which a poll need not know
                 return _DECIDED[Outcome.NOT_A_TARGET], _NOT_A_TARGET[plan.dynamic], None
             case Outcome.BEHIND_ANOTHER if held_by is not None:

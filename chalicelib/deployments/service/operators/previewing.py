@@ -93,7 +93,7 @@ def preview(tenant: TenantId, draft: Draft, assumed: PreviewAssumptions) -> Prev
         phases=_phases(plan, total, course),
         windows=_windows(rollout, now),
         time_zone=rollout.time_zone if rollout is not None else None,
-        maximum_per_minute=rollout.maximum_per_minute if rollout is not None else None,
+        maximum_per_minute=plan.rate,
         downgrades=forecast.downgrades(),
         approval_expires=None if draft.approval is None else clock.rfc3339(draft.approval.expires),
         done_at=clock.rfc3339(course.done) if course.done is not None and fleet.polling else None,
@@ -293,13 +293,12 @@ def _terms(depends: Mapping[str, tuple[str, ...]]) -> str:
 
 def _phases(plan: Plan, total: int, course: Course) -> list[PreviewPhase]:
     bounds = [0, *(total if each.upto is None else min(each.upto, total) for each in plan.phases)]
-    gate = plan.rollout.gate if plan.rollout is not None else None
     return [
         PreviewPhase(
             phase=index + 1,
             devices=after - before,
             start_ts=clock.rfc3339(phase.start),
-            waits_for=_waits_for(index, clock.rfc3339(phase.start), gate, is_at_once=phase.start <= plan.created),
+            waits_for=_waits_for(index, clock.rfc3339(phase.start), plan.gate, is_at_once=phase.start <= plan.created),
             opens=None if opens is None else clock.rfc3339(opens),
         )
         for index, (phase, (before, after), opens) in enumerate(
@@ -337,13 +336,12 @@ def _windows(rollout: Rollout | None, now: datetime) -> list[PreviewWindow]:
 
 
 def _warnings(plan: Plan, course: Course, fleet: estimate.Fleet) -> list[str]:
-    gate = plan.rollout.gate if plan.rollout is not None else None
     if not fleet.polling:
         return ["no device of the deployment polls"]
-    if course.starved is not None and gate is not None:
+    if course.starved is not None and plan.gate is not None:
         text = (
             f"phase {course.starved + 1} does not open by itself: its gate needs the success of "
-            f"{devices(gate.minimum_devices)} of the phase before, but an artifact may fit only fewer"
+            f"{devices(plan.gate.minimum_devices)} of the phase before, but an artifact may fit only fewer"
         )
         return [text]
     return [] if course.done is not None else ["the deployment takes more than a year"]
@@ -351,10 +349,7 @@ def _warnings(plan: Plan, course: Course, fleet: estimate.Fleet) -> list[str]:
 
 def _unprotected(plan: Plan) -> list[str]:
     """A warning if all devices may fail without stopping the deployment."""
-    stop = plan.rollout.stop if plan.rollout is not None else None
-    if stop is None:
-        return []
-    least = gates.least_failures(stop)
+    least = 0 if plan.stop is None else gates.least_failures(plan.stop)
     if not plan.size or least <= plan.size:
         return []
     text = f"even if all fail, that takes {devices(least)}, but it is for {devices(plan.size)}"

@@ -62,8 +62,8 @@ def _resume(tenant: TenantId, deployment: str) -> None:
         return
     tx, now, plan = Transaction(), clock.now(), stored.plan
     accepted = dict(stored.progress.accepted)
-    if plan.rollout is not None and plan.rollout.stop is not None:
-        accepted = gates.results(plan.rollout.stop, counters.of(tenant, plan))
+    if plan.stop is not None:
+        accepted = gates.results(plan.stop, counters.of(tenant, plan))
     after = rollouts.change(tx, tenant, stored, rollout.resumed(stored.progress, accepted, now), now)
     events.resumed(tx, tenant, plan)
     _record(tx, tenant, stored, "Resumed")

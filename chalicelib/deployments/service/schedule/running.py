@@ -36,7 +36,7 @@ def tick(now: datetime) -> None:
             _work_off(each, now)
         except ConditionFailed:
             continue  # it has changed since: another run was faster, or the deployment ended
-        except Exception:  # noqa: BLE001  # one deployment's trouble is nobody else's
+        except Exception:  # noqa: BLE001  # it must not keep other deployments from being handled
             logger.exception("the schedule failed on a deployment")
             _postpone(each, now)
 
@@ -61,7 +61,7 @@ def _advance(tenant: TenantId, deployment: Deployment, now: datetime) -> None:
         rollouts.settle(tenant, deployment, now)
         return
     after = before
-    if not before.state.p and (plan.has_stop or gates.waits_for(plan, before, now) is not None):
+    if not before.state.p and (plan.stop is not None or gates.waits_for(plan, before, now) is not None):
         counts = counters.of(tenant, plan)
         if stopping.judge(tenant, plan, counts, now):
             return

@@ -94,7 +94,7 @@ def _devices(tenant: TenantId, preparing: Preparing) -> Iterator[str]:
 def _phases(plan: Plan, preparing: Preparing, targeted: int) -> tuple[phases.Phase, ...]:
     try:
         return phases.of_request(
-            preparing.phases, preparing.uniform_phases, targeted, plan.created, has_gate=plan.has_gate
+            preparing.phases, preparing.uniform_phases, targeted, plan.created, has_gate=plan.gate is not None
         )
     except BadRequest:
         # So many devices have left that a phase would be empty. Those of the expected number still work.
