@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
+import msgspec
+
 
 class Choice(Protocol):
     """The attributes of an artifact that the choice depends on."""
@@ -54,3 +56,33 @@ def none_runs(release: str, artifacts: Iterable[Choice], device_type: str) -> st
     types = sorted({name for artifact in artifacts for name in artifact.device_types})
     there = f"there are some for {', '.join(types)}" if types else "it has none"
     return f"no artifact of {release} is for device type {device_type}; {there}"
+
+
+class Unmet(msgspec.Struct, frozen=True):
+    """What artifacts depend on and a device does not provide."""
+
+    dependency: str
+    """In words."""
+    is_known: bool
+    """Whether the device is known to provide other values, so that none of the artifacts fits."""
+
+    @property
+    def reason(self) -> str:
+        """Why the device may get none of the artifacts, in words."""
+        why = "and the device provides another value" if self.is_known else "which the device's inventory does not show"
+        return f"the artifact depends on {self.dependency}, {why}"
+
+
+def unmet(artifacts: Iterable[Choice], provides: Mapping[str, str]) -> Unmet:
+    """What the artifacts for its type depend on and a device does not provide, none of which fits it."""
+    missing = [
+        {name: values for name, values in each.depends.items() if provides.get(name) not in values}
+        for each in artifacts
+        if runs(each, provides)
+    ]
+    is_known = all(any(name in provides for name in each) for each in missing)
+    return Unmet(" or ".join(sorted({_in_words(each) for each in missing})), is_known)
+
+
+def _in_words(depends: Mapping[str, tuple[str, ...]]) -> str:
+    return " and ".join(f"{name} = {' or '.join(values)}" for name, values in sorted(depends.items()))

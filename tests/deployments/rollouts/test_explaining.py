@@ -69,6 +69,16 @@ def test_every_open_deployment_in_order(world: World, fleet: list[Device], devic
     assert explained(world, device)[0]["decision"] == "active"
 
 
+def test_a_dependency_that_the_device_lacks(world: World, device: Device) -> None:
+    world.upload("demanding", depends={"checksum": "1"})
+    world.deploy("demanding", [device.id])
+    (found,) = explained(world, device)
+    assert found["reason"] == "the artifact depends on checksum = 1, which the device's inventory does not show"
+    device.inventory({"device_type": "qemux86-64", "artifact_name": "one", "checksum": "2"})
+    (found,) = explained(world, device)
+    assert found["reason"] == "the artifact depends on checksum = 1, and the device provides another value"
+
+
 def test_what_a_gate_waits_for(world: World, fleet: list[Device], device: Device) -> None:
     deployment = world.deploy("two", rollout={"gate": {"success_percent": 100}}, **CANARY)
     for other in fleet[1:3]:

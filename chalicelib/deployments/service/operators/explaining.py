@@ -243,7 +243,8 @@ class _Explanations:
             case None if "device_type" not in provided:
                 return "unknown", "the next poll begins it; the device has not reported its type yet", None
             case None:
-                return "unknown", self._unknown(plan, provided), None
+                unmet = selection.unmet(artifacts.candidates(self._tenant, plan.artifact_name), provided)
+                return "unknown", unmet.reason, None
         return "assign", "the next poll of the device begins it", None
 
     def _no_artifact(self, plan: Plan, provided: Mapping[str, str]) -> str:
@@ -252,17 +253,6 @@ class _Explanations:
             return f"the trust policy refuses older software: {refused}"
         candidates = artifacts.candidates(self._tenant, plan.artifact_name)
         return selection.none_runs(plan.artifact_name, candidates, provided["device_type"])
-
-    def _unknown(self, plan: Plan, provided: Mapping[str, str]) -> str:
-        candidates = artifacts.candidates(self._tenant, plan.artifact_name)
-        missing = sorted(
-            f"{key} = {' or '.join(values)}"
-            for each in candidates
-            if selection.runs(each, provided)
-            for key, values in each.depends.items()
-            if provided.get(key) not in values
-        )
-        return f"its artifact depends on {'; '.join(missing)}, which the inventory of the device does not show"
 
 
 _NOT_A_TARGET: Final = {False: "it is not for this device", True: "the device does not match its filter"}

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from chalicelib.artifacts.service import Candidate
     from chalicelib.deployments.rules.deployment import Plan
     from chalicelib.deployments.rules.estimate import Course
     from chalicelib.deployments.service.operators.drafts import Draft
@@ -261,31 +260,14 @@ class _Forecast:
             case None if "device_type" not in provided:
                 return expected, "unknown", _Why("the device has not reported its type to the inventory")
             case None:
-                return expected, *self._depends(provided)
+                unmet = selection.unmet(self._candidates, provided)
+                group = "no_artifact" if unmet.is_known else "unknown"
+                return expected, group, _Why(unmet.reason, dependency=unmet.dependency)
         return expected, "update", None
 
     def _no_artifact(self, device_type: str) -> _Why:
         text = selection.none_runs(self._plan.artifact_name, self._candidates, device_type)
         return _Why(text, device_type=device_type)
-
-    def _depends(self, provided: Mapping[str, str]) -> tuple[str, _Why]:
-        """Why none of the artifacts for its type fits a device. Another value than needed is known not to fit."""
-        running = [each for each in self._candidates if selection.runs(each, provided)]
-        unmet = [_unmet(each, provided) for each in running]
-        is_known = all(any(name in provided for name in each) for each in unmet)
-        text = " or ".join(sorted({_terms(each) for each in unmet}))
-        if is_known:
-            return "no_artifact", _Why(f"the artifact depends on {text}, and the device has another one", None, text)
-        reason = f"the artifact depends on {text}, which the inventory of the device does not show"
-        return "unknown", _Why(reason, None, text)
-
-
-def _unmet(artifact: Candidate, provided: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    return {name: values for name, values in artifact.depends.items() if provided.get(name) not in values}
-
-
-def _terms(depends: Mapping[str, tuple[str, ...]]) -> str:
-    return " and ".join(f"{name} = {' or '.join(values)}" for name, values in sorted(depends.items()))
 
 
 # --- when -----------------------------------------------------------------------------------------
