@@ -113,7 +113,7 @@ def _rollout(deployment: Deployment, counts: Counts, now: datetime) -> RolloutSt
         state=state,
         settings=plan.rollout,
         opened=opened if plan.phases else None,
-        waits=_wait(waiting.next_phase(deployment, counts, now)),
+        waits=_wait(waiting.for_next_phase(deployment, counts, now)),
         pause=None if pause is None else _pause(pause),
     )
 

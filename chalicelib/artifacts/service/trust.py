@@ -58,7 +58,7 @@ def add_key(tenant: TenantId, name: str, pem: str) -> str:
     item = trust_table.find(tenant)
     tx = Transaction()
     trust_table.save(tx, item, rules.add_key(item.keys, key))
-    auditlogs.record(tx, tenant, Action.CREATE, _audited(key), change=_told(key))
+    auditlogs.record(tx, tenant, Action.CREATE, _audited(key), change=_described(key))
     tx.commit()
     return key.id
 
@@ -76,7 +76,7 @@ def delete_key(tenant: TenantId, key_id: str) -> None:
         raise NotFound("trusted key not found")
     tx = Transaction()
     trust_table.save(tx, item, [key for key in item.keys if key.id != key_id])
-    auditlogs.record(tx, tenant, Action.DELETE, _audited(gone), change=_told(gone))
+    auditlogs.record(tx, tenant, Action.DELETE, _audited(gone), change=_described(gone))
     tx.commit()
 
 
@@ -84,7 +84,7 @@ def _audited(key: TrustedKey) -> Object:
     return Object(ObjectType.TRUSTED_KEY, key.id, {"name": key.name})
 
 
-def _told(key: TrustedKey) -> str:
+def _described(key: TrustedKey) -> str:
     return f"{key.algorithm}, fingerprint {key.fingerprint}"
 
 
@@ -103,12 +103,12 @@ def set_policy(tenant: TenantId, wanted: shapes.TrustPolicy) -> None:
     tx = Transaction()
     control_items.save_trust(tx, tenant, before, after)
     what = Object(ObjectType.SETTINGS, tenant, {"name": "trust policy"})
-    said = [
+    changes = [
         f"{name}: {getattr(before, name)} -> {getattr(after, name)}"
         for name in TrustPolicy.__struct_fields__
         if getattr(before, name) != getattr(after, name)
     ]
-    auditlogs.record(tx, tenant, Action.UPDATE, what, change="\n".join(said))
+    auditlogs.record(tx, tenant, Action.UPDATE, what, change="\n".join(changes))
     try:
         tx.commit()
     finally:

@@ -133,7 +133,7 @@ def _outcome(plan: Plan, facts: Facts, state: State, phase: int | None, now: dat
         return Outcome.PAUSED_SKIPPED if skips else Outcome.PAUSED
     if phase == _NOT_OPEN:
         return Outcome.PHASE_NOT_OPEN
-    begins = could_begin(plan, facts, state, phase, now)
+    begins = begins_at(plan, facts, state, phase, now)
     if begins is None:
         return Outcome.WINDOW_CLOSED
     if begins > now:
@@ -147,7 +147,7 @@ def _by_numbers(plan: Plan, facts: Facts, phase: int | None) -> Outcome:
     return Outcome.RATE_REACHED if plan.rate is not None and facts.is_rate_reached(plan) else Outcome.ASSIGN
 
 
-def could_begin(plan: Plan, facts: Facts, state: State, phase: int | None, now: datetime) -> datetime | None:
+def begins_at(plan: Plan, facts: Facts, state: State, phase: int | None, now: datetime) -> datetime | None:
     """From when on the device may begin in an open phase of a rollout, with its delay; None: no window is open."""
     rollout = plan.rollout
     if rollout is None:

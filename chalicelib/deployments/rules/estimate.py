@@ -45,7 +45,7 @@ class Course(msgspec.Struct, frozen=True):
     """When each of the phases opens; None: not by itself, or not within the time that is looked at."""
     done: datetime | None
     """When all devices that poll are done."""
-    starved: int | None
+    unreachable: int | None
     """The index of the phase that never opens, because its gate needs more successes than there are devices."""
 
 
@@ -54,7 +54,7 @@ def course(phases: Sequence[Phase], rollout: Rollout | None, fleet: Fleet, now: 
     gate = rollout.gate if rollout is not None else None
     planned = phases or (Phase(now),)
     opens: list[datetime | None] = [max(now, planned[0].start)]
-    begun, starved, full = 0, None, None
+    begun, unreachable, full = 0, None, None
     left = _by_zone(rollout, fleet, now)
     for index, phase in enumerate(planned):
         upto = fleet.polling if phase.upto is None else min(phase.upto, fleet.polling)
@@ -73,13 +73,13 @@ def course(phases: Sequence[Phase], rollout: Rollout | None, fleet: Fleet, now: 
                 left = before
             continue
         if min(devices, fleet.succeeding) < gate.minimum_devices:
-            starved = index + 1 if starved is None else starved
+            unreachable = index + 1 if unreachable is None else unreachable
             full = None
         # The schedule looks at gates every minute.
         ready = _later(full, fleet.update + gate.soak + _MINUTE)
         opens.append(None if ready is None else max(following, ready))
         begun = upto
-    return Course(opens[: len(phases)], _later(full, fleet.update), starved)
+    return Course(opens[: len(phases)], _later(full, fleet.update), unreachable)
 
 
 def _by_zone(rollout: Rollout | None, fleet: Fleet, now: datetime) -> dict[str, float]:

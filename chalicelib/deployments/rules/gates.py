@@ -38,7 +38,7 @@ def result_of(status: Status | None) -> str | None:
     return "left" if status in LEFT else None
 
 
-class Reached(msgspec.Struct, frozen=True):
+class GateNumbers(msgspec.Struct, frozen=True):
     """How far the devices of a phase are towards the gate of the next one."""
 
     began: int
@@ -54,11 +54,11 @@ class Reached(msgspec.Struct, frozen=True):
         return self.succeeded >= self.needed
 
 
-def reached(gate: Gate, counts: Counts, phase: int) -> Reached:
+def numbers(gate: Gate, counts: Counts, phase: int) -> GateNumbers:
     """How far the devices that began in ``phase`` are towards the gate of the next one."""
     results = counts.in_phase(phase)
     began = counts.phases[phase] - results.left if phase < len(counts.phases) else 0
-    return Reached(began, results.succeeded, results.failed, _needed(gate, began))
+    return GateNumbers(began, results.succeeded, results.failed, _needed(gate, began))
 
 
 def _needed(gate: Gate, tried: int) -> int:
@@ -66,7 +66,7 @@ def _needed(gate: Gate, tried: int) -> int:
     return max(gate.minimum_devices, -(-tried * gate.success_percent // _WHOLE))
 
 
-class Best(msgspec.Struct, frozen=True):
+class BestCase(msgspec.Struct, frozen=True):
     """How far the devices of a phase may still get towards the gate of the next one."""
 
     succeeded: int
@@ -83,15 +83,15 @@ class Best(msgspec.Struct, frozen=True):
         return self.succeeded >= self.needed
 
 
-def best(plan: Plan, gate: Gate, counts: Counts, phase: int) -> Best:
+def best_case(plan: Plan, gate: Gate, counts: Counts, phase: int) -> BestCase:
     """How far the devices of an open phase may still get, if all that may begin in it do."""
     results = counts.in_phase(phase)
     capacity = plan.capacity(phase)
     free = [] if capacity is None else [capacity - sum(counts.phases)]
     if not plan.dynamic:
         free.append(plan.size - counts.rows)
-    tried = reached(gate, counts, phase).began + max(0, min(free, default=limits.MAX_DEVICES))
-    return Best(tried - results.failed, _needed(gate, tried), results.failed, results.left)
+    tried = numbers(gate, counts, phase).began + max(0, min(free, default=limits.MAX_DEVICES))
+    return BestCase(tried - results.failed, _needed(gate, tried), results.failed, results.left)
 
 
 class Trip(msgspec.Struct, frozen=True):
@@ -185,7 +185,7 @@ def advanced(plan: Plan, progress: Progress, counts: Counts, now: datetime) -> P
     phase, gate = waits_for(plan, progress, now), plan.gate
     if phase is None or gate is None:
         return progress
-    if not reached(gate, counts, phase - 1).is_enough:
+    if not numbers(gate, counts, phase - 1).is_enough:
         return progress if progress.reached is None else replace(progress, reached=None)
     since = progress.reached or now
     if since + gate.soak <= now:

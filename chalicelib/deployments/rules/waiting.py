@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib.deployments.rules import gates
-from chalicelib.deployments.rules.gates import Best, Reached
+from chalicelib.deployments.rules.gates import BestCase, GateNumbers
 from chalicelib.deployments.rules.rollout import devices
 from chalicelib.times import rfc3339
 
@@ -25,20 +25,20 @@ class Wait(msgspec.Struct, frozen=True):
     reason: str
     opens: datetime | None = None
     """When it opens, if that is known."""
-    reached: Reached | None = None
+    reached: GateNumbers | None = None
     """How far its gate is, if it has one."""
     since: datetime | None = None
     """Since when the gate has what it needs."""
 
 
-def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | None:
+def for_next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | None:
     """What the next phase of an open deployment waits for; None: all phases are open, or it waits for approval."""
     plan, progress = deployment.plan, deployment.progress
     phase = gates.next_phase(plan, progress, now)
     if phase is None or deployment.waits or not deployment.is_open:
         return None
     gate = plan.gate
-    reached = gates.reached(gate, counts, phase - 1) if gate is not None and phase else None
+    reached = gates.numbers(gate, counts, phase - 1) if gate is not None and phase else None
     if progress.state.p:
         return Wait(phase, f"phase {phase + 1} opens after the deployment is resumed", reached=reached)
     start = progress.state.start_of(plan.phases[phase])
@@ -48,7 +48,7 @@ def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | 
         opens = max(start, progress.reached + gate.soak)
         text = f"phase {phase + 1} opens at {rfc3339(opens)} if the share of success holds"
         return Wait(phase, text, opens, reached, progress.reached)
-    best = gates.best(plan, gate, counts, phase - 1)
+    best = gates.best_case(plan, gate, counts, phase - 1)
     if not best.is_enough:
         return Wait(phase, _never(phase, best), reached=reached)
     needed, succeeded = reached.needed, reached.succeeded
@@ -62,7 +62,7 @@ def next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wait | 
     return Wait(phase, text, reached=reached)
 
 
-def _never(phase: int, best: Best) -> str:
+def _never(phase: int, best: BestCase) -> str:
     """Why success cannot open a phase any more."""
     reasons = [f"{best.failed} failed"] if best.failed else []
     reasons += [f"{best.left} did not try the update"] if best.left else []

@@ -73,7 +73,7 @@ def _may_reach(
 
 
 def requested(tx: Transaction, tenant: TenantId, plan: Plan, asked: Approval) -> None:
-    """Add what belongs to a new deployment that needs approval to the transaction of its creation."""
+    """Add to the transaction that creates a deployment what else is stored because it needs approval."""
     if not control.get(tenant).approvals:
         control_items.note_approvals(tx, tenant)
     events.approval_requested(tx, tenant, plan, asked)

@@ -48,7 +48,7 @@ def begin(tenant: TenantId, plan: Plan, head: Head, start: Start, now: datetime)
         Withdrawn: the deployment was aborted.
         Held: the deployment is paused.
         Full: the phase has no capacity.
-        RateReached: as many devices have begun in this minute as may begin.
+        RateReached: no more devices may begin in this minute.
         Unavailable: other writers won the race too often.
     """
     if start.status.final:

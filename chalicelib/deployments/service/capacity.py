@@ -64,7 +64,7 @@ def is_full(tenant: TenantId, deployment: str, upto: int | None) -> bool:
 
 
 _minutes: Store[tuple[str, str, int], int] = Store()
-"""The last minute in which as many devices have begun as may begin, by tenant, deployment and share of the minute."""
+"""The last minute in which no more devices may begin, by tenant, deployment and share of the minute."""
 
 
 _begun: Cache[tuple[str, str], int] = Cache()
@@ -86,12 +86,12 @@ def note_begun(tenant: TenantId, deployment: str) -> None:
 
 
 def is_rate_reached(tenant: TenantId, deployment: str, share: int, minute: int) -> bool:
-    """Whether as many devices are known to have begun in this minute as may begin."""
+    """Whether it is known that no more devices may begin in this minute."""
     return _minutes.get((tenant, deployment, share)) == minute
 
 
 def note_rate(tenant: TenantId, deployment: str, share: int, minute: int) -> None:
-    """Remember that as many devices have begun in this minute as may begin."""
+    """Remember that no more devices may begin in this minute."""
     _minutes.put((tenant, deployment, share), minute)
 
 

@@ -52,7 +52,7 @@ class Held(Exception):  # not an error: the expected end of a race with a pause
 
 
 class RateReached(Exception):  # not an error: the expected end of a race for the last places of a minute
-    """As many devices have begun in this minute as may begin; nothing was written."""
+    """No more devices may begin in this minute; nothing was written."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ def commit(change: Change, now: datetime) -> None:
         Withdrawn: the deployment was aborted; nothing was written.
         Held: the deployment is paused, and this is a new row.
         Full: there is no capacity for a new row.
-        RateReached: as many devices have begun in this minute as may begin.
+        RateReached: no more devices may begin in this minute.
         Unavailable: other writers won the race too often.
     """
     step, plan = Step(), change.plan

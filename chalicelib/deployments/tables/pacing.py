@@ -50,7 +50,7 @@ def hold_parts(tenant: TenantId, plan: Plan, revision: int, *, held: bool) -> No
 
 
 def count_in_minute(tx: Transaction, tenant: TenantId, plan: Plan, device_id: str, now: datetime) -> None:
-    """Count a device that begins in this minute; fails with label ``rate`` if as many have begun as may begin.
+    """Count a device that begins in this minute; fails with label ``rate`` if no more may begin.
 
     A high rate is divided among several items, so each device may begin as long as its item has capacity.
     """

@@ -202,14 +202,14 @@ def test_a_gate_waits_until_the_phase_before_is_updated_and_watched() -> None:
     opens = NOW + 3 * MINUTE + 10 * MINUTE + 2 * HOUR + MINUTE
     assert course.opens == [NOW, opens]
     assert course.done == opens + 30 * MINUTE + 10 * MINUTE
-    assert course.starved is None
+    assert course.unreachable is None
 
 
 def test_a_gate_never_opens_with_too_few_devices_that_may_succeed() -> None:
     phases = [Phase(NOW, percent=10, upto=10), Phase(NOW, percent=90)]
     for gate, succeeding in ((Gate(minimum_devices=11), 100), (Gate(minimum_devices=2), 1)):
         course = estimate.course(phases, Rollout(gate=gate), replace(fleet(100), succeeding=succeeding), NOW)
-        assert (course.opens, course.done, course.starved) == ([NOW, None], None, 1)
+        assert (course.opens, course.done, course.unreachable) == ([NOW, None], None, 1)
 
 
 def test_each_device_is_delayed() -> None:

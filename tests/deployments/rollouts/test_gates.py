@@ -186,8 +186,8 @@ def test_a_gate_is_lost_when_no_further_success_can_open_it(
         return Counts(rows=began + more, by_status={}, total_size=0, phases=(began + more,), results=(results,))
 
     unfinished = began - number.total()
-    opens = any(gates.reached(gate, counts(more, unfinished + more), 0).is_enough for more in range(size - began + 1))
-    assert gates.best(plan, gate, counts(0, 0), 0).is_enough == opens
+    opens = any(gates.numbers(gate, counts(more, unfinished + more), 0).is_enough for more in range(size - began + 1))
+    assert gates.best_case(plan, gate, counts(0, 0), 0).is_enough == opens
 
 
 @pytest.mark.parametrize("rollout", [None, {"gate": {}}])

@@ -209,7 +209,7 @@ class _Explanations:
 
     def _waits_for_phase(self, stored: Deployment) -> tuple[str, datetime | None]:
         counts = counters.of(self._tenant, stored.plan, recent=True)
-        wait = waiting.next_phase(stored, counts, self._now)
+        wait = waiting.for_next_phase(stored, counts, self._now)
         if wait is None:
             return "all phases are open, and no more devices may begin", None
         full = "" if wait.phase == 0 else f"no more devices may begin until phase {wait.phase + 1} opens; "
@@ -220,7 +220,7 @@ class _Explanations:
         if rollout is None:
             return decided.outcome.value, None
         if decided.outcome is Outcome.DELAYED:
-            begins = decision.could_begin(plan, self._facts, stored.progress.state, decided.phase, self._now)
+            begins = decision.begins_at(plan, self._facts, stored.progress.state, decided.phase, self._now)
             text = f"devices begin at different times within {_minutes(rollout.jitter.total_seconds())} (jitter)"
             return text + ("" if begins is None else f"; this one at {clock.rfc3339(begins)}"), begins
         zone = decision.zone_of(rollout, self._facts)
@@ -270,5 +270,5 @@ def _minutes(seconds: float) -> str:
 
 def phase_opens(stored: Deployment, now: datetime) -> datetime | None:
     """When the next phase of a deployment opens by time; None: it waits for something else, or there is none."""
-    wait = waiting.next_phase(stored, NONE, now)
+    wait = waiting.for_next_phase(stored, NONE, now)
     return wait.opens if wait is not None else None

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from chalicelib.deployments.shapes.rollout import Gate, Rollout
     from chalicelib.storage.keys import TenantId
 
-_OWN: Final = (("identity", "status"), ("system", "check_in_time"), ("system", "created_ts"))
+_ALWAYS_READ: Final = (("identity", "status"), ("system", "check_in_time"), ("system", "created_ts"))
 """What a preview reads of a device besides what it provides."""
 
 
@@ -64,7 +64,7 @@ def preview(tenant: TenantId, draft: Draft, assumed: PreviewAssumptions) -> Prev
     now = clock.now()
     plan = draft.plan
     forecast = _Forecast(tenant, plan, silent_since=now - timedelta(days=assumed.silent_days))
-    number = _look_at(forecast, tenant, draft)
+    number = _read_devices(forecast, tenant, draft)
     total = min(number, plan.most or number)
     whole = total / max(1, forecast.read)
     fleet = estimate.Fleet(
@@ -100,20 +100,20 @@ def preview(tenant: TenantId, draft: Draft, assumed: PreviewAssumptions) -> Prev
     )
 
 
-def _look_at(forecast: _Forecast, tenant: TenantId, draft: Draft) -> int:
-    """Show the devices of a deployment to ``forecast``, up to a limit; returns how many it is for."""
+def _read_devices(forecast: _Forecast, tenant: TenantId, draft: Draft) -> int:
+    """Read the devices of a deployment into ``forecast``, up to a limit; returns how many it is for."""
     plan, preparing, most = draft.plan, draft.preparing, limits.PREVIEW_DEVICES
     if plan.dynamic or (preparing is not None and preparing.retried is None):
         terms = msgspec.convert(plan.filter["terms"], tuple[inventory.Term, ...])
-        found, number = inventory.values_of_accepted(tenant, terms, forecast.places, most)
-        forecast.look(found, found)
+        found, number = inventory.values_of_accepted(tenant, terms, forecast.attributes, most)
+        forecast.add(found, found)
         return number
     targets: Iterable[str] = draft.targets
     if preparing is not None and preparing.retried is not None:
         parent = require(tenant, preparing.retried.deployment)
         targets = ended.devices(tenant, parent, preparing.retried)
     ids = list(islice(targets, most))
-    forecast.look(ids, inventory.values_of(tenant, ids, forecast.places))
+    forecast.add(ids, inventory.values_of(tenant, ids, forecast.attributes))
     return plan.size
 
 
@@ -152,11 +152,11 @@ class _Forecast:
             provided |= {name for each in self._candidates for name in artifacts.provides(tenant, each.id)}
         self._provided = sorted(provided)
         zone = plan.rollout.device_time_zone if plan.rollout is not None else None
-        self._zone_places = () if zone is None else tuple((scope, zone) for scope in zones.SCOPES)
-        self.places = (*_OWN, *self._zone_places, *(("inventory", name) for name in self._provided))
-        """The attributes of devices that it needs."""
+        self._zone_attributes = () if zone is None else tuple((scope, zone) for scope in zones.SCOPES)
+        self.attributes = (*_ALWAYS_READ, *self._zone_attributes, *(("inventory", name) for name in self._provided))
+        """The attributes of devices that it needs: scopes and names."""
         self.read = 0
-        """The number of devices that were looked at."""
+        """The number of devices that were added."""
         self.accepted: list[str] = []
         """The accepted ones of them."""
         self.polling = 0
@@ -177,18 +177,18 @@ class _Forecast:
         """The number of devices that would get the update."""
         return self._groups["update"].devices
 
-    def look(self, device_ids: Iterable[str], values: Mapping[str, tuple[Any, ...]]) -> None:
-        """Look at devices. ``values``: of those that exist, what they have in :attr:`places`."""
+    def add(self, device_ids: Iterable[str], values: Mapping[str, tuple[Any, ...]]) -> None:
+        """Add devices. ``values``: of those that exist, what they have in :attr:`attributes`."""
         for device_id in device_ids:
             self.read += 1
-            status, seen, created, *others = values.get(device_id) or (None,) * len(self.places)
+            status, seen, created, *others = values.get(device_id) or (None,) * len(self.attributes)
             if status != ACCEPTED:
                 self._groups["not_accepted"].add(device_id)
                 continue
             self.accepted.append(device_id)
             # Lists can't be keys, and nothing that is no text is provided.
             texts = tuple(value if isinstance(value, str) else None for value in others)
-            own, provided = texts[: len(self._zone_places)], texts[len(self._zone_places) :]
+            own, provided = texts[: len(self._zone_attributes)], texts[len(self._zone_attributes) :]
             expected, group, why = self._expect(provided)
             self._groups[group].add(device_id)
             if why is not None:
@@ -320,9 +320,9 @@ def _windows(rollout: Rollout | None, now: datetime) -> list[PreviewWindow]:
 def _warnings(plan: Plan, course: Course, fleet: estimate.Fleet) -> list[str]:
     if not fleet.polling:
         return ["no device of the deployment polls"]
-    if course.starved is not None and plan.gate is not None:
+    if course.unreachable is not None and plan.gate is not None:
         text = (
-            f"phase {course.starved + 1} does not open by itself: its gate needs the success of "
+            f"phase {course.unreachable + 1} does not open by itself: its gate needs the success of "
             f"{devices(plan.gate.minimum_devices)} of the phase before, but an artifact may fit only fewer"
         )
         return [text]

@@ -41,7 +41,7 @@ def write(tenant: TenantId, deployment: str) -> None:
         Permission.DEPLOYMENTS_APPROVE,
         subject=f"Deployment waits for approval: {plan.name}",
         text=_text(plan, asked),
-        but=asked.requested_by.id,
+        except_user=asked.requested_by.id,
     )
 
 

@@ -19,7 +19,7 @@ _SUBJECT: Final = 120
 """The number of characters of a subject, which contains a name of up to 256."""
 
 
-def tell(  # the parts of a mail
+def tell(
     tenant: TenantId,
     plan: Plan,
     kind: OptionalMail,
@@ -27,12 +27,12 @@ def tell(  # the parts of a mail
     *,
     subject: str,
     text: str,
-    but: str = "",
+    except_user: str = "",
 ) -> None:
-    """Mail the users who have the permission for a deployment and want such mails, except the user ``but``."""
+    """Mail the users who have the permission for a deployment and want such mails, except the user of this id."""
     for user in useradm.who_wants(tenant, useradm.list_users(tenant), kind):
         scopes = useradm.rights_of(user).scopes(permission)
-        if user.id == but or not Reach(tenant, scopes, once=True).takes(plan):
+        if user.id == except_user or not Reach(tenant, scopes, once=True).takes(plan):
             continue
         try:
             mail.send(mail.Mail(user.email, _subject(subject), text))
