@@ -54,7 +54,7 @@ def test_alert_mails_are_turned_off_for_the_user_and_for_all(console: Console) -
     assert api.get(own).json() == {"columns": ["name"], "notifications": {"device_alerts": False}}
     page.get_by_role("switch", name="Send mails about alerts").uncheck()
     console.says("Nobody gets mails about alerts any more.")
-    console.says("They are currently switched off for everybody.")
+    console.says("Mails about alerts are currently switched off for everybody.")
     assert api.get(everybody).json() == {"enabled": False}
     page.get_by_role("switch", name="Send mails about alerts").check()
     console.says("Mails about alerts are on again, for those who want them.")

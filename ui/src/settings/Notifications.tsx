@@ -5,15 +5,15 @@ import { type Live, useApi } from "../app/resource";
 import { can, has, session } from "../app/session";
 import { attempt } from "../app/toasts";
 import { Banner, Card, Grid, Link, Loaded, Stack, Switch } from "../parts";
-import { ALERT_CHANNEL, choosing, type Mail, OWN_SETTINGS, type OwnSettings, wants } from "./mails";
+import { ALERT_CHANNEL, type Choice, choicesFor, choosing, OWN_SETTINGS, type OwnSettings, wants } from "./mails";
 import { SettingsPage } from "./SettingsPage";
 
 type Channel = Shape<"ChannelStatus">;
 
 export default function Notifications() {
   const monitors = has("monitoring");
-  const approves = can("deployments:approve");
-  const own = useApi(monitors || approves ? OWN_SETTINGS : null);
+  const choices = choicesFor({ monitors, approves: can("deployments:approve"), manages: can("deployments:manage") });
+  const own = useApi(choices.length ? OWN_SETTINGS : null);
   const channel = useApi(monitors ? ALERT_CHANNEL : null);
   return (
     <SettingsPage at="notifications" title="Notifications" lead={session.value?.user.email}>
@@ -26,9 +26,8 @@ export default function Notifications() {
         <Grid min="l">
           <Card title="Mails to you">
             <Stack>
-              {(monitors || approves) && (
-                <Loaded from={own}>{(settings) => <OwnChoices settings={settings} from={own} off={channel.data?.enabled === false} />}</Loaded>
-              )}
+              {choices.length > 0 && <Loaded from={own}>{(settings) => <OwnChoices choices={choices} settings={settings} from={own} />}</Loaded>}
+              {channel.data?.enabled === false && <Banner>Mails about alerts are currently switched off for everybody.</Banner>}
               {!monitors && (
                 <p>Your organization's plan does not include monitoring, so there are no mails about alerts.</p>
               )}
@@ -56,8 +55,8 @@ export default function Notifications() {
   );
 }
 
-function OwnChoices({ settings, from, off }: { settings: OwnSettings; from: Live<OwnSettings>; off: boolean }) {
-  const choose = async (mail: Mail, about: string, on: boolean): Promise<void> => {
+function OwnChoices({ choices, settings, from }: { choices: readonly Choice[]; settings: OwnSettings; from: Live<OwnSettings> }) {
+  const choose = async ({ mail, about }: Choice, on: boolean): Promise<void> => {
     const etag = from.headers?.get("etag");
     const changed = choosing(settings, mail, on);
     from.change(() => changed);
@@ -70,16 +69,9 @@ function OwnChoices({ settings, from, off }: { settings: OwnSettings; from: Live
   };
   return (
     <Stack gap={2}>
-      {has("monitoring") && (
-        <Switch label="Alerts of devices" hint="When something on a device becomes critical, and when it is back to normal. Only for devices that you may see." checked={wants(settings, "device_alerts")} onChange={(on) => choose("device_alerts", "alerts", on)} />
-      )}
-      {can("deployments:approve") && (
-        <Switch label="Deployments that wait for approval" hint="When somebody else has created a deployment that you may approve." checked={wants(settings, "deployment_approvals")} onChange={(on) => choose("deployment_approvals", "deployments that wait for approval", on)} />
-      )}
-      {can("deployments:manage") && (
-        <Switch label="Stopped deployments" hint="When failures have paused or aborted a deployment that you may manage." checked={wants(settings, "deployment_stops")} onChange={(on) => choose("deployment_stops", "stopped deployments", on)} />
-      )}
-      {off && <Banner>They are currently switched off for everybody.</Banner>}
+      {choices.map((each) => (
+        <Switch key={each.mail} label={each.label} hint={each.hint} checked={wants(settings, each.mail)} onChange={(on) => choose(each, on)} />
+      ))}
     </Stack>
   );
 }

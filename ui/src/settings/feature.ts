@@ -52,7 +52,7 @@ export const settings: Feature = {
   ],
   commands: [
     { title: "Change my password", icon: "credentials", words: "profile second factor", run: () => navigate("/settings/profile") },
-    { title: "Turn mails about alerts on or off", icon: "bell", words: "notifications e-mail", run: () => navigate("/settings/notifications") },
+    { title: "Turn mails on or off", icon: "bell", words: "notifications e-mail alerts approval stopped", run: () => navigate("/settings/notifications") },
     { title: "New access token", icon: "key", words: "api script", needs: "tokens:manage", run: () => navigate("/settings/tokens") },
     { title: "Add a user", icon: "users", words: "invite team", needs: "users:manage", run: () => navigate("/settings/users") },
     { title: "New role", icon: "shield", words: "rights permissions", needs: "users:manage", run: () => navigate("/settings/roles", { new: "1" }) },
