@@ -10,6 +10,7 @@ import msgspec
 from chalicelib.deployments.rules import gates
 from chalicelib.deployments.rules.gates import BestCase, GateNumbers
 from chalicelib.deployments.rules.rollout import devices
+from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.times import rfc3339
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ def for_next_phase(deployment: Deployment, counts: Counts, now: datetime) -> Wai
     if start > now:
         text += f"; not before {rfc3339(start)}"
     return Wait(phase, text, reached=reached)
+
+
+def opens_at(deployment: Deployment, now: datetime) -> datetime | None:
+    """When the next phase of a deployment opens by time; None: it waits for something else, or there is none."""
+    wait = for_next_phase(deployment, NONE, now)
+    return None if wait is None else wait.opens
 
 
 def _never(phase: int, best: BestCase) -> str:

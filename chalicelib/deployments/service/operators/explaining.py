@@ -15,7 +15,6 @@ from chalicelib.artifacts import service as artifacts
 from chalicelib.deployments.rules import decision, polling, selection, waiting, windows
 from chalicelib.deployments.rules.decision import Outcome
 from chalicelib.deployments.rules.rollout import delay
-from chalicelib.deployments.rules.statistics import NONE
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import plans
 from chalicelib.deployments.service.operators import predicting
@@ -266,9 +265,3 @@ def _paused(stored: Deployment, outcome: Outcome) -> str:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:g} minutes"
-
-
-def phase_opens(stored: Deployment, now: datetime) -> datetime | None:
-    """When the next phase of a deployment opens by time; None: it waits for something else, or there is none."""
-    wait = waiting.for_next_phase(stored, NONE, now)
-    return wait.opens if wait is not None else None

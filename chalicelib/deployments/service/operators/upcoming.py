@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from chalicelib import clock, limits
-from chalicelib.deployments.rules import decision, polling
+from chalicelib.deployments.rules import decision, polling, waiting
 from chalicelib.deployments.rules.decision import Outcome
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.service.operators import explaining, predicting
+from chalicelib.deployments.service.operators import predicting
 from chalicelib.deployments.service.operators.predicting import Prediction
 from chalicelib.deployments.service.operators.reach import Reach
 from chalicelib.deployments.service.verdicts import Verdicts
@@ -64,14 +64,14 @@ def _in_order(tenant: TenantId, head: Head) -> list[tuple[Plan, When, datetime |
     """The deployments for a device with ``Upcoming.when`` and ``Upcoming.opens``."""
     current = heads.current_of(head)
     possible = plans.possible_for(tenant, head, control.get(tenant).open, Verdicts(tenant, head))
-    waiting = polling.waiting(head.decided, heads.queue_of(head), possible)
+    considered = polling.waiting(head.decided, heads.queue_of(head), possible)
     now = clock.now()
     begun = [current.d] if current is not None else []
-    facts = Prediction(tenant, head, [*begun, *(each.deployment for each in waiting)], now)
+    facts = Prediction(tenant, head, [*begun, *(each.deployment for each in considered)], now)
     active = facts.stored.get(current.d) if current is not None else None
     found: list[tuple[Plan, When, datetime | None]] = [] if active is None else [(active.plan, "active", None)]
     is_taken, is_held = active is not None, False
-    for each in waiting:
+    for each in considered:
         stored = facts.stored.get(each.deployment)
         if stored is None or stored is active:
             continue
@@ -79,7 +79,7 @@ def _in_order(tenant: TenantId, head: Head) -> list[tuple[Plan, When, datetime |
         if decided.outcome in {Outcome.LIMIT_REACHED, Outcome.NOT_A_TARGET}:
             continue
         if decided.outcome in {Outcome.PHASE_NOT_OPEN, Outcome.PHASE_FULL}:
-            found.append((plan, "phase", explaining.phase_opens(stored, now)))
+            found.append((plan, "phase", waiting.opens_at(stored, now)))
         elif decided.outcome is not Outcome.ASSIGN:
             found.append((plan, "waits", None))
         elif is_taken or (is_held and not plan.configures):
