@@ -162,7 +162,7 @@ class NewIdentity(msgspec.Struct):
 
 
 class RegistrationStatus(StrEnum):
-    """What became of an identity in a file."""
+    """Whether an identity of a file was stored; ``exists``: it had been stored before."""
 
     EXISTS = "exists"
     INVALID = "invalid"
@@ -170,7 +170,7 @@ class RegistrationStatus(StrEnum):
 
 
 class Registration(msgspec.Struct, omit_defaults=True):
-    """What became of an identity in a file."""
+    """The result for one identity of a file."""
 
     line: int
     """The line of a CSV file in which it begins, or its place in a JSON list; from 1."""
@@ -179,7 +179,7 @@ class Registration(msgspec.Struct, omit_defaults=True):
 
 
 class Registered(msgspec.Struct):
-    """What became of the identities in a file."""
+    """The results for all identities of a file, and how many there are of each."""
 
     stored: int
     exists: int

@@ -28,4 +28,4 @@ def require(version: int) -> None:
         Conflict: they do not.
     """
     if not is_at_least(version):
-        raise Conflict("this server is being upgraded; its administrator must run `manage migrate` to allow this")
+        raise Conflict("this server is being upgraded; its admin must run `manage migrate` to allow this")

@@ -1,8 +1,9 @@
 """Phases of a rollout: how many devices may begin, from which time (``docs/behaviour.md#phases``).
 
-Only time opens a phase. Devices are served in the order in which they poll. Capacity that earlier phases did not use is
-available to later ones, and the last phase takes all remaining devices. A poll therefore needs only ``upto``: the
-number of devices that may have begun in this phase and all phases before it.
+Time opens a phase; with a gate, the success of the phase before is needed too (``gates``). Devices are served in the
+order in which they poll. Capacity that earlier phases did not use is available to later ones, and the last phase takes
+all remaining devices. A poll therefore needs only ``upto``: the number of devices that may have begun in this phase and
+all phases before it.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class Outcomes(msgspec.Struct):
 
 
 class FinishedAfter(msgspec.Struct, omit_defaults=True):
-    """Seconds until 50, 90 and 99 % of the devices had a final status; absent while that is not so."""
+    """Seconds until 50, 90 and 99 % of the devices had a final status; absent before that."""
 
     p50: int | None = None
     p90: int | None = None
@@ -286,7 +286,7 @@ class Deployment(msgspec.Struct, omit_defaults=True):
     dynamic: bool = False
     initial_device_count: int | None = None
     preparing: Preparation | None = None
-    """Only until its targets are listed; no device gets it before."""
+    """Only while its targets are being listed. No device gets it until they are."""
     approval: Approval | None = None
     """Only if a second person has to approve it."""
     parent: str | None = None

@@ -120,11 +120,11 @@ class Preview(msgspec.Struct, omit_defaults=True):
     maximum_per_minute: int | None = None
     """The number of devices that may begin in a minute."""
     downgrades: PreviewDowngrades | None = None
-    """Only if the tenant does not allow downgrades."""
+    """Absent if the tenant allows downgrades."""
     approval_expires: str | None = None
-    """Only if it needs the approval of a second person: until when. The times of a preview are those of an approval at
-    once."""
+    """Until when a second person may approve it; absent if it needs no approval. All other times are those of an
+    approval at once."""
     done_at: str | None = None
     """When all devices that poll would be done, if all succeed; absent if that is not known."""
     warnings: list[str] = []
-    """What keeps the deployment from being done, or unprotected, in words."""
+    """In words: what keeps the deployment from being done, or from being stopped by failures."""
