@@ -45,13 +45,13 @@ def update(head: Head) -> Update:
     return Update(table(), head.pk, head.sk)
 
 
-def keep_verdicts(head: Head, verdicts: Any) -> None:
+def keep_filter_matches(head: Head, matches: Any) -> None:
     """Store filter matches in a head, unless the device was deleted. They include the ``facts`` for which they hold."""
-    update(head).set("verdicts", document(verdicts)).require("attribute_exists(#pk)").run()
+    update(head).set("verdicts", document(matches)).require("attribute_exists(#pk)").run()
 
 
 def keep_zone(head: Head, zone: Any) -> None:
-    """Store the time zone of a device in its head, unless the device was deleted; as :func:`keep_verdicts`."""
+    """Store the time zone of a device in its head, unless the device was deleted; as :func:`keep_filter_matches`."""
     update(head).set("zone", document(zone)).require("attribute_exists(#pk)").run()
 
 

@@ -294,7 +294,7 @@ def test_a_device_that_waits_for_a_phase_is_not_matched_at_every_poll(
 def test_a_full_device_head_keeps_the_oldest_filter_matches(
     world: World, chosen: str, moment: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "VERDICTS", 2)
+    monkeypatch.setattr(limits, "FILTER_MATCHES", 2)
     (device,) = tagged(world, 1)
     later = [{"start_ts": moment.later(hours=1)}]
     deployments = [deploy(world, chosen, name=f"number {number}", phases=later) for number in range(4)]

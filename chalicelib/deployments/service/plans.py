@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from chalicelib.deployments.rules.deployment import Deployment, Plan
-    from chalicelib.deployments.service.verdicts import Verdicts
+    from chalicelib.deployments.service.filter_matches import FilterMatches
     from chalicelib.fleet.head import Head
     from chalicelib.storage.keys import TenantId
 
@@ -125,7 +125,9 @@ def _read(tenant: TenantId, plan: Plan, part: int) -> Targets:
 # --- open deployments by their targets ------------------------------------------------------------
 
 
-def possible_for(tenant: TenantId, head: Head, opened: Mapping[str, int], verdicts: Verdicts) -> list[tuple[int, str]]:
+def possible_for(
+    tenant: TenantId, head: Head, opened: Mapping[str, int], matches: FilterMatches
+) -> list[tuple[int, str]]:
     """The deployments among ``opened`` that may be for a device and are newer than what it has finished.
 
     They are found without a visit to each open deployment. A process reads a deployment once, when it finds it open.
@@ -140,7 +142,7 @@ def possible_for(tenant: TenantId, head: Head, opened: Mapping[str, int], verdic
         if index.opened is not opened:
             _update(tenant, index, opened)
             _indexes.put(tenant, index)  # for its new weight
-        return index.possible(head.device_id, head.decided, verdicts.upto, verdicts.matching)
+        return index.possible(head.device_id, head.decided, matches.upto, matches.matching)
 
 
 def _update(tenant: TenantId, index: TargetIndex, opened: Mapping[str, int]) -> None:

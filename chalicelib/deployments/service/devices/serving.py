@@ -22,7 +22,7 @@ from chalicelib.deployments.service import beginning, capacity, changes, downgra
 from chalicelib.deployments.service.beginning import Start
 from chalicelib.deployments.service.changes import ATTEMPTS, Full, Held, Lost, RateReached, Withdrawn
 from chalicelib.deployments.service.devices import configuring
-from chalicelib.deployments.service.verdicts import Verdicts
+from chalicelib.deployments.service.filter_matches import FilterMatches
 from chalicelib.deployments.shapes.devices import ArtifactInstruction, Instructions, Source
 from chalicelib.deployments.tables import deployments, heads, pacing
 from chalicelib.errors import Conflict, NotFound, TooManyRequests, Unauthorized, Unavailable
@@ -97,7 +97,7 @@ class _Poll:
         self.server = server
         self.control = control.get(tenant)
         self.now = clock.now()
-        self.verdicts = Verdicts(tenant, head)
+        self.matches = FilterMatches(tenant, head)
         self.withdrawn: set[str] = set()
         self.states: dict[str, State] = {}
         """States of rollouts that are newer than the control item, or not in it."""
@@ -113,7 +113,7 @@ class _Poll:
             # Aborted meanwhile: the row is final, and the device continues from there.
             changes.commit_head(heads.changed(self.head, current=None, decided=current.decides))
             raise Lost
-        possible = plans.possible_for(self.tenant, self.head, self.control.open, self.verdicts)
+        possible = plans.possible_for(self.tenant, self.head, self.control.open, self.matches)
         waiting = polling.waiting(self.head.decided, heads.queue_of(self.head), possible)
         while (choice := self._next(waiting)) is not None:
             plan = choice.plan
@@ -131,7 +131,7 @@ class _Poll:
                 capacity.note_full(self.tenant, plan.id, plan.capacity(choice.phase))
             except RateReached:
                 capacity.note_rate(self.tenant, plan.id, *self._share_of_minute(plan))
-        self.verdicts.keep(self.control.open)
+        self.matches.keep(self.control.open)
         if self.closed is not None:
             self._ask_to_return(self.closed)
         return None
@@ -181,7 +181,7 @@ class _Poll:
 
     def is_target(self, plan: Plan) -> bool:
         if plan.dynamic:
-            return self.verdicts.take(plan, self._dynamic_ones())
+            return self.matches.take(plan, self._dynamic_ones())
         return plans.includes(self.tenant, plan, self.device_id)
 
     def is_full(self, plan: Plan, upto: int | None) -> bool:
@@ -204,7 +204,7 @@ class _Poll:
         return pacing.share_of_minute(plan, self.device_id), pacing.minute_of(self.now)
 
     def _dynamic_ones(self) -> Iterator[Plan]:
-        known = max(self.head.decided, self.verdicts.upto)
+        known = max(self.head.decided, self.matches.upto)
         for deployment, sequence in self.control.open.items():
             plan = plans.get(self.tenant, deployment) if sequence > known else None
             if plan is not None and plan.dynamic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.deployments.service import plans
-from chalicelib.deployments.service.verdicts import Verdicts
+from chalicelib.deployments.service.filter_matches import FilterMatches
 from chalicelib.deployments.tables import deployments, heads
 from chalicelib.fleet import control
 from chalicelib.fleet import heads as fleet_heads
@@ -37,10 +37,10 @@ def _deployments(tenant: TenantId, head: Head, opened: Mapping[str, int]) -> Ite
     if current is not None:
         yield current.d
     yield from (deployment for _, deployment in heads.queue_of(head))
-    verdicts = Verdicts(tenant, head)
-    for sequence, deployment in plans.possible_for(tenant, head, opened, verdicts):
+    matches = FilterMatches(tenant, head)
+    for sequence, deployment in plans.possible_for(tenant, head, opened, matches):
         plan = plans.get(tenant, deployment)
         if plan is None:
             continue
-        if sequence in verdicts.matching if plan.dynamic else plans.includes(tenant, plan, head.device_id):
+        if sequence in matches.matching if plan.dynamic else plans.includes(tenant, plan, head.device_id):
             yield deployment

@@ -17,10 +17,10 @@ from chalicelib.deployments.rules.decision import Outcome
 from chalicelib.deployments.rules.rollout import delay
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import plans
+from chalicelib.deployments.service.filter_matches import FilterMatches
 from chalicelib.deployments.service.operators import predicting
 from chalicelib.deployments.service.operators.predicting import Prediction
 from chalicelib.deployments.service.operators.reach import Reach
-from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes.rollout import Explanation
 from chalicelib.deployments.tables import counters, deployments, heads
 from chalicelib.devauth import service as devauth
@@ -118,7 +118,7 @@ def _considered(tenant: TenantId, head: Head, opened: Mapping[str, int]) -> list
     """The open deployments that may be for the device or that it has finished, oldest first."""
     # Results of filters do not go back to what the device has finished.
     since_ever = replace(head, decided=0, verdicts=None)
-    possible = plans.possible_for(tenant, since_ever, opened, Verdicts(tenant, since_ever))
+    possible = plans.possible_for(tenant, since_ever, opened, FilterMatches(tenant, since_ever))
     return polling.waiting(0, heads.queue_of(head), possible)
 
 

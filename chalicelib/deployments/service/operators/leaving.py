@@ -14,8 +14,8 @@ from chalicelib.deployments.rules.statuses import Status, effective
 from chalicelib.deployments.service import beginning, changes, plans
 from chalicelib.deployments.service.beginning import Start
 from chalicelib.deployments.service.changes import ATTEMPTS, Full, Lost, Withdrawn
+from chalicelib.deployments.service.filter_matches import FilterMatches
 from chalicelib.deployments.service.operators.reach import require_all_of_device
-from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.tables import deployments, heads, rows
 from chalicelib.errors import Unavailable
 from chalicelib.fleet import control
@@ -81,11 +81,11 @@ def _withdraw(tenant: TenantId, device_id: str, status: Status) -> None:
 def _withdraw_hidden(tenant: TenantId, head: Head, status: Status) -> None:
     """Take the device out of deployments that polls do not see yet."""
     # Stored results of filters are of deployments that polls see.
-    verdicts = Verdicts(tenant, replace(head, verdicts=None))
+    matches = FilterMatches(tenant, replace(head, verdicts=None))
     for each in deployments.of_tenant(tenant, is_open=True, newest_first=True):
         if each.preparing is not None:
             deployments.withdraw(tenant, each.id, head.device_id, status)
-        elif each.waits and _is_target(tenant, each.plan, head.device_id, verdicts):
+        elif each.waits and _is_target(tenant, each.plan, head.device_id, matches):
             with suppress(Lost, Withdrawn, Full):  # it has a row already, or the deployment was aborted or is full
                 beginning.withdraw(tenant, each.plan, head.device_id, status, clock.now())
 
@@ -103,11 +103,11 @@ def _withdraw_oldest(tenant: TenantId, head: Head, opened: Mapping[str, int], st
         else:
             beginning.end(tenant, plan, head, Status(current.s), status, clock.now())
         return True
-    verdicts = Verdicts(tenant, head)
-    possible = plans.possible_for(tenant, head, opened, verdicts)
+    matches = FilterMatches(tenant, head)
+    possible = plans.possible_for(tenant, head, opened, matches)
     for each in polling.waiting(head.decided, heads.queue_of(head), possible):
         plan = plans.get(tenant, each.deployment)
-        if plan is None or not _is_target(tenant, plan, head.device_id, verdicts):
+        if plan is None or not _is_target(tenant, plan, head.device_id, matches):
             continue
         if each.on_head and not _is_open(tenant, each.deployment):
             continue
@@ -124,8 +124,8 @@ def _is_open(tenant: TenantId, deployment: str) -> bool:
     return stored is not None and stored.is_open
 
 
-def _is_target(tenant: TenantId, plan: Plan, device_id: str, verdicts: Verdicts) -> bool:
-    return verdicts.take(plan) if plan.dynamic else plans.includes(tenant, plan, device_id)
+def _is_target(tenant: TenantId, plan: Plan, device_id: str, matches: FilterMatches) -> bool:
+    return matches.take(plan) if plan.dynamic else plans.includes(tenant, plan, device_id)
 
 
 def forget_history(tenant: TenantId, device_id: str, scopes: Scopes) -> None:

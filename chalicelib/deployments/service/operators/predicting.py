@@ -15,7 +15,7 @@ from chalicelib.artifacts.service import Candidate
 from chalicelib.deployments.rules import decision, selection
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import downgrades, plans, zones
-from chalicelib.deployments.service.verdicts import Verdicts
+from chalicelib.deployments.service.filter_matches import FilterMatches
 from chalicelib.deployments.tables import counters, deployments, pacing
 from chalicelib.errors import NotFound
 from chalicelib.features import Feature
@@ -41,7 +41,7 @@ class Prediction:
         self._tenant = tenant
         self._head = head
         self._now = now
-        self._verdicts = Verdicts(tenant, head)
+        self._matches = FilterMatches(tenant, head)
         self.device_id = head.device_id
         self.stored: dict[str, Deployment] = {
             each.id: each for each in deployments.find_many(tenant, wanted).values() if each.is_open
@@ -66,7 +66,7 @@ class Prediction:
     def is_target(self, plan: Plan) -> bool:
         """See ``Facts``."""
         if plan.dynamic:
-            return self._verdicts.take(plan, [each.plan for each in self.stored.values() if each.plan.dynamic])
+            return self._matches.take(plan, [each.plan for each in self.stored.values() if each.plan.dynamic])
         return plans.includes(self._tenant, plan, self.device_id)
 
     def is_full(self, plan: Plan, upto: int | None) -> bool:

@@ -13,10 +13,10 @@ from chalicelib.deployments.rules import decision, polling, waiting
 from chalicelib.deployments.rules.decision import Outcome
 from chalicelib.deployments.rules.statuses import Status
 from chalicelib.deployments.service import plans
+from chalicelib.deployments.service.filter_matches import FilterMatches
 from chalicelib.deployments.service.operators import predicting
 from chalicelib.deployments.service.operators.predicting import Prediction
 from chalicelib.deployments.service.operators.reach import Reach
-from chalicelib.deployments.service.verdicts import Verdicts
 from chalicelib.deployments.shapes import Upcoming
 from chalicelib.deployments.tables import heads
 from chalicelib.fleet import control
@@ -63,7 +63,7 @@ def upcoming(tenant: TenantId, device_id: str, scopes: Scopes) -> list[Upcoming]
 def _in_order(tenant: TenantId, head: Head) -> list[tuple[Plan, When, datetime | None]]:
     """The deployments for a device with ``Upcoming.when`` and ``Upcoming.opens``."""
     current = heads.current_of(head)
-    possible = plans.possible_for(tenant, head, control.get(tenant).open, Verdicts(tenant, head))
+    possible = plans.possible_for(tenant, head, control.get(tenant).open, FilterMatches(tenant, head))
     considered = polling.waiting(head.decided, heads.queue_of(head), possible)
     now = clock.now()
     begun = [current.d] if current is not None else []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib import limits
-from chalicelib.fleet.heads import keep_verdicts
+from chalicelib.fleet.heads import keep_filter_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     """The sequence number up to which they go: each deployment between both that is not in ``y`` does not match."""
 
 
-class Verdicts:
+class FilterMatches:
     """The known filter matches of one device."""
 
     def __init__(self, tenant: TenantId, head: Head) -> None:
@@ -85,8 +85,8 @@ class Verdicts:
         found = self.matching | {sequence for sequence, is_taken in self._taken.items() if is_taken}
         matching = sorted(found.intersection(opened.values()))
         upto = max(opened.values(), default=0)
-        if len(matching) > limits.VERDICTS:
+        if len(matching) > limits.FILTER_MATCHES:
             # The device gets the oldest ones first. The others are evaluated again.
-            matching = matching[: limits.VERDICTS]
+            matching = matching[: limits.FILTER_MATCHES]
             upto = matching[-1]
-        keep_verdicts(self._head, _Stored(self._head.facts, y=matching, a=self._head.decided, u=upto))
+        keep_filter_matches(self._head, _Stored(self._head.facts, y=matching, a=self._head.decided, u=upto))
