@@ -112,10 +112,10 @@ OTHERS = {
     "two keys": (ED25519.public + EC.public, "not a public key in PEM"),
     "too long": (ED25519.public + " " * 5000, "not a public key in PEM"),
     "damaged": (RSA.public.replace("MII", "MIA"), "cannot be read"),
-    "RSA-1024": (spki(WEAK.public_key()), "2048 to 8192 bits, this one has 1024"),
-    "P-384": (spki(ec.generate_private_key(ec.SECP384R1()).public_key()), "P-256, this one is on secp384r1"),
-    "Ed448": (spki(ed448.Ed448PrivateKey.generate().public_key()), "RSA, ECDSA P-256 or Ed25519 only"),
-    "X25519": (spki(x25519.X25519PrivateKey.generate().public_key()), "RSA, ECDSA P-256 or Ed25519 only"),
+    "RSA-1024": (spki(WEAK.public_key()), "2048 to 8192 bits; this one has 1024"),
+    "P-384": (spki(ec.generate_private_key(ec.SECP384R1()).public_key()), "P-256; this one is on secp384r1"),
+    "Ed448": (spki(ed448.Ed448PrivateKey.generate().public_key()), "use RSA, ECDSA P-256 or Ed25519"),
+    "X25519": (spki(x25519.X25519PrivateKey.generate().public_key()), "use RSA, ECDSA P-256 or Ed25519"),
 }
 
 
