@@ -180,8 +180,7 @@ def of_chain(tenant: TenantId, shard: int) -> Iterator[Row]:
 
 def expire_heads(tenant: TenantId) -> None:
     """Let the heads of the tenant's chains expire with the last entries that they lead to."""
-    groups = (_group(tenant, group) for group in (None, *range(chains.GROUPS)))
-    found = (HeadItem.query(key, consistent_read=True) for key in groups)
+    found = (HeadItem.query(key, consistent_read=True) for key in _groups(tenant))
     for item in chain.from_iterable(found):
         if getattr(item, "expires_at", None) is None:
             item.update([HeadItem.expires_at.set(item.expires)], HeadItem.hash == item.hash)

@@ -57,7 +57,7 @@ class TestFiles:
             {
                 "line": 3,
                 "status": "invalid",
-                "error": "it has another number of values (1) than the first line has names (2)",
+                "error": "number of values: 1, but number of names in the first line: 2",
             },
             {"line": 5, "status": "stored"},
             {"line": 6, "status": "exists"},

@@ -81,9 +81,7 @@ def _of_row(line: int, names: list[str], row: list[str] | str) -> Entry:
         text = f"the line cannot be read as CSV ({row}); a value that begins with a quotation mark must end with one"
         return Entry(line, error=text)
     if len(row) != len(names):
-        return Entry(
-            line, error=f"it has another number of values ({len(row)}) than the first line has names ({len(names)})"
-        )
+        return Entry(line, error=f"number of values: {len(row)}, but number of names in the first line: {len(names)}")
     if _REPLACED in "".join(row):
         return Entry(line, error="the line is not in UTF-8")
     values = {name: value.strip() for name, value in zip(names, row, strict=True) if value.strip()}

@@ -84,7 +84,7 @@ def test_identities_are_uploaded_listed_and_deleted(console: Console, fleet: Fle
     drop = page.get_by_label("Choose a CSV file, or drop it here")
     drop.set_input_files({"name": "devices.csv", "mimeType": CSV, "buffer": file})
     console.says("2 identities stored")
-    console.says("Line 3: it has another number of values (1) than the first line has names (2)")
+    console.says("Line 3: number of values: 1, but number of names in the first line: 2")
     expect(page.get_by_role("row").filter(has_text="Preregistered identities")).to_contain_text("On")
     console.audit()
     device = Device(fleet.world.http, fleet.world.token, identity={"serial": f"{line}-1", "sku": "a"})
