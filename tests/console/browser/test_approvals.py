@@ -82,7 +82,7 @@ def test_a_second_person_approves_a_deployment(
     approver.says("Checked with the port")
     expect(approver.button("Approve")).to_have_count(0)
     assert fleet.world.show(made)["approval"]["state"] == "approved"
-    console.page.clock.fast_forward(6_000)
+    console.page.clock.run_for(6_000)
     console.says("Checked with the port")
 
 

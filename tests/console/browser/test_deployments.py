@@ -116,7 +116,7 @@ def test_watching_and_repeating_a_deployment(console: Console, fleet: Fleet) -> 
     console.says("No device has asked yet")
     assert device.poll().status_code == 200
     assert device.report(made, "downloading").status_code == 204
-    page.clock.fast_forward(6_000)
+    page.clock.run_for(6_000)
     console.says("Downloading")
     expect(page.get_by_role("link", name="watched-1")).to_be_visible()
     console.refresh()
@@ -325,9 +325,10 @@ def test_a_rollout_is_paused_resumed_and_its_next_phase_opened(console: Console,
 
     assert devices[1].poll().status_code == 200
     assert devices[1].report(made, "failure").status_code == 204
-    page.clock.fast_forward(6_000)
+    page.clock.run_for(6_000)
     console.says("1 of 1 device with a result had failed.")
     page.get_by_text("Some of the devices that failed").click()
+    page.clock.run_for(300)
     expect(page.get_by_role("status").or_(page.get_by_role("alert")).get_by_text("steered-2")).to_be_visible()
     console.audit()
     console.button("Resume").click()
