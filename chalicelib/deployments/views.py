@@ -158,7 +158,6 @@ def export_row(row: Row, deployments: Mapping[str, Deployment]) -> ExportedDevic
     return ExportedDevice(
         id=shown.id,
         status=shown.status,
-        begun=shown.created,
         started=shown.started,
         finished=shown.finished,
         phase=None if row.phase is None else row.phase + 1,

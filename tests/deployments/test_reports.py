@@ -61,6 +61,8 @@ def test_a_report_tells_the_course_and_the_results(world: World, fleet: list[Dev
     moment.move(minutes=10)
     for device in fleet[:3]:
         serves(device.poll(), deployment)
+        device.report(deployment, "downloading")
+    began = moment.time
     moment.move(minutes=20)
     fleet[0].report(deployment, "success")
     moment.move(minutes=30)
@@ -83,6 +85,8 @@ def test_a_report_tells_the_course_and_the_results(world: World, fleet: list[Dev
     assert [3, 1, 0, 0] in numbers
     assert numbers[-1] == [3, 1, 1, 0]
     times = [datetime.fromisoformat(each["time"]) for each in points]
+    assert {time < began for time, each in zip(times, points, strict=True) if not each["begun"]} == {True}
+    assert {time >= began for time, each in zip(times, points, strict=True) if each["begun"]} == {True}
     assert {after - before for before, after in pairwise(times)} == {timedelta(seconds=told["step_seconds"])}
     part = {"begun": 3, "succeeded": 1, "failed": 1, "other": 0, "finished_after": {"p50": 3600}}
     artifact = world.rows(deployment)[fleet[0].id]["image"]["id"]
@@ -110,6 +114,37 @@ def test_a_report_tells_each_phase(world: World, fleet: list[Device], moment: Cl
     assert (first["key"], first["begun"], first["succeeded"], first["finished_after"]["p99"]) == ("1", 1, 1, 0)
     # Its time is counted from its own start.
     assert (second["key"], second["begun"], second["failed"], second["finished_after"]["p99"]) == ("2", 1, 1, 3600)
+
+
+def test_the_time_of_a_gated_phase_counts_from_its_first_device(
+    world: World, fleet: list[Device], moment: Clock
+) -> None:
+    deployment = world.deploy("two", phases=[{"batch_size": 25}, {}], rollout={"gate": {}})
+    _end(fleet[0], deployment)
+    moment.move(hours=2)
+    world.api.post(f"{DEPLOYMENTS}/{deployment}/rollout", json={"action": "open_phase", "phase": 2})
+    serves(fleet[1].poll(), deployment)
+    fleet[1].report(deployment, "downloading")
+    moment.move(minutes=5)
+    fleet[1].report(deployment, "success")
+
+    first, second = _report(world.api, deployment)["phases"]
+
+    assert (first["key"], first["finished_after"]["p99"]) == ("1", 0)
+    assert (second["key"], second["finished_after"]["p99"]) == ("2", 300)
+
+
+def test_a_device_that_has_not_reported_counts_as_beginning_now(
+    world: World, fleet: list[Device], moment: Clock
+) -> None:
+    deployment = world.deploy("two")
+    serves(fleet[0].poll(), deployment)
+    moment.move(minutes=10)
+
+    points = _report(world.api, deployment)["progress"]
+
+    assert [each["begun"] for each in points[:-1]] == [0] * (len(points) - 1)
+    assert points[-1]["begun"] == 1
 
 
 def test_an_abort_ends_the_devices_in_the_report(world: World, fleet: list[Device], moment: Clock) -> None:
@@ -290,7 +325,7 @@ texts = st.text(max_size=30)
 
 @given(texts, texts, st.booleans())
 def test_any_text_is_one_cell_and_one_line_of_json(error: str, substate: str, log: bool) -> None:
-    device = ExportedDevice("id", "failure", "t", None, None, 1, 1, None, None, substate, error, None, None, log, None)
+    device = ExportedDevice("id", "failure", None, None, 1, 1, None, None, substate, error, None, None, log, None)
     (cells,) = csv.reader(io.StringIO(exports.device_as_cells(device), newline=""))
     assert len(cells) == len(exports.DEVICES)
     assert cells[exports.DEVICES.index("error")].removeprefix("'") in {error, error.removeprefix("'")}

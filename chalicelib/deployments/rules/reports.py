@@ -28,7 +28,7 @@ class DeviceCourse(msgspec.Struct, frozen=True):
     """When one device began and ended."""
 
     begun: float
-    """Seconds since 1970."""
+    """When it first reported, in seconds since 1970."""
     ended: float | None
     status: Status
     """The effective status."""
@@ -43,14 +43,17 @@ def start(deployment: Deployment) -> datetime:
     return max(plan.visible, plan.phases[0].start) if plan.phases else plan.visible
 
 
-def course(row: Row, deployment: Deployment) -> DeviceCourse:
-    """The course of a device. An abort does not change rows: an active one ended with its deployment."""
+def course(row: Row, deployment: Deployment, now: datetime) -> DeviceCourse:
+    """The course of a device. An abort does not change rows: an active one ended with its deployment.
+
+    Rows do not say when a poll made them. A device that has not reported yet is taken to begin now.
+    """
     status = effective(row.status, aborted=deployment.aborted)
     ended = None
     if status.final:
         ended = row.finished if row.status.final else deployment.finished
     return DeviceCourse(
-        row.created.timestamp(),
+        (row.started or ended or now).timestamp(),
         None if ended is None else ended.timestamp(),
         status,
         row.phase,

@@ -170,7 +170,7 @@ class FinishedAfter(msgspec.Struct, omit_defaults=True):
 
 
 class ReportPoint(msgspec.Struct):
-    """How many devices had begun up to a time, and how many of these had ended in which way."""
+    """How many devices had begun up to a time, by their first report, and how many of these had ended in which way."""
 
     time: str
     begun: int
@@ -231,7 +231,6 @@ class ExportedDevice(msgspec.Struct):
 
     id: str
     status: str
-    begun: str
     started: str | None
     """When it first reported."""
     finished: str | None

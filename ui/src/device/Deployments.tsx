@@ -29,7 +29,7 @@ const columns: Column<HistoryRow>[] = [
   { id: "release", title: "Release", wide: true, cell: (row) => <Name>{row.deployment.artifact_name || "Configuration"}</Name> },
   { id: "status", title: "Status", min: 10, grow: 0, cell: (row) => <Status is={meaningOf(row.device.status)}>{statusInWords(row.device.status)}</Status> },
   { id: "reason", title: "Reason", wide: true, grow: 1.4, cell: (row) => (row.device.reason && row.device.reason !== NO_REASON ? <Name>{row.device.reason}</Name> : <span class="muted">–</span>) },
-  { id: "started", title: "Started", wide: true, min: 8, grow: 0, cell: (row) => <Time at={row.device.started ?? row.device.created} /> },
+  { id: "started", title: "Started", wide: true, min: 8, grow: 0, cell: (row) => <Time at={row.device.started} /> },
   { id: "finished", title: "Finished", wide: true, min: 8, grow: 0, cell: (row) => <Time at={row.device.finished} /> },
   {
     id: "log",

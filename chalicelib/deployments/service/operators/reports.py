@@ -40,7 +40,8 @@ def report(tenant: TenantId, deployment: str, groups: Names | None) -> Report:
     rows, complete = _sample(tenant, plan, counts)
     read = len(rows)
     rows = device_rows.within(tenant, rows, groups)
-    courses = [reports.course(row, stored) for row in rows]
+    now = clock.now()
+    courses = [reports.course(row, stored, now) for row in rows]
     failed = device_rows.first(tenant, plan, counts, Status.FAILURE, groups)
     total = max(read, sum(each.rows for each in counts.values())) if groups is None else len(rows)
     targets = total if plan.dynamic or groups is not None else max(plan.size, total)
@@ -52,7 +53,7 @@ def report(tenant: TenantId, deployment: str, groups: Names | None) -> Report:
         id=plan.id,
         name=plan.name,
         artifact_name=plan.artifact_name,
-        status=views.status(stored, summed, clock.now()),
+        status=views.status(stored, summed, now),
         created=clock.rfc3339(plan.created),
         start=clock.rfc3339(start),
         finished=None if stored.finished is None else clock.rfc3339(stored.finished),
