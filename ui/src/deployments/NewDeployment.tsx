@@ -73,7 +73,7 @@ export default function NewDeployment() {
   const bodies: Record<StepId, { title: string; body: preact.ComponentChild }> = {
     release: { title: "Release", body: <ReleaseStep draft={draft} onChange={change} /> },
     devices: { title: "Devices", body: <WhomStep draft={draft} onChange={change} reach={reach} filters={filters} parent={parent} /> },
-    rollout: { title: "Rollout", body: <PhasesStep draft={draft} onChange={change} total={reach.total} refused={refused} /> },
+    rollout: { title: "Rollout", body: <PhasesStep draft={draft} onChange={change} total={reach.total} counting={reach.counting} refused={refused} /> },
     options: { title: "Options", body: <OptionsStep draft={draft} onChange={change} /> },
     review: { title: "Review", body: <ReviewStep draft={draft} onChange={change} name={name} filter={filter} reach={reach} parent={parent} onStep={goTo} /> },
   };

@@ -15,6 +15,8 @@ interface Props {
 }
 
 interface StepProps extends Props {
+  /** The devices are being counted. */
+  counting: boolean;
   /** What the server has refused, by field. */
   refused: Wrong;
 }
@@ -26,7 +28,7 @@ const PRESETS: readonly { label: string; sizes: readonly string[] }[] = [
   { label: "Four quarters", sizes: ["25", "25", "25", ""] },
 ];
 
-export function PhasesStep({ draft, onChange, total, refused }: StepProps) {
+export function PhasesStep({ draft, onChange, total, counting, refused }: StepProps) {
   const { phases, protection } = draft;
   const first = phases[0]?.start ?? "";
   const preset = (wanted: readonly string[]): void => {
@@ -77,6 +79,8 @@ export function PhasesStep({ draft, onChange, total, refused }: StepProps) {
         protection={protection}
         phased={phased}
         wrong={protection ? { ...wrongIn(protection, phased), ...refused } : {}}
+        // What protects a deployment at first depends on the number of its devices.
+        disabled={counting}
         onSwitch={switched}
         onChange={protect}
       />

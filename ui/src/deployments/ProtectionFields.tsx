@@ -9,11 +9,13 @@ interface Props {
   /** The deployment has phases. */
   phased: boolean;
   wrong: Wrong;
+  /** It cannot be switched yet. */
+  disabled: boolean;
   onSwitch: (on: boolean) => void;
   onChange: (protection: Protection) => void;
 }
 
-export function ProtectionFields({ protection, phased, wrong, onSwitch, onChange }: Props) {
+export function ProtectionFields({ protection, phased, wrong, disabled, onSwitch, onChange }: Props) {
   return (
     <Card title="Protection">
       <Stack>
@@ -21,6 +23,7 @@ export function ProtectionFields({ protection, phased, wrong, onSwitch, onChange
           label="Protect the fleet"
           hint="Phases open when devices of the phase before have succeeded, and failures stop the deployment. Everything can be changed below."
           checked={protection !== undefined}
+          disabled={disabled}
           onChange={onSwitch}
         />
         {protection && <Fields {...{ protection, phased, wrong }} set={(change) => onChange({ ...protection, ...change })} />}

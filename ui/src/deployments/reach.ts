@@ -10,6 +10,8 @@ import { type Deployment, RELEASES, SEARCH, type Term } from "./types";
 export interface Reach {
   /** Accepted devices that it is for; undefined while unknown. */
   total: number | undefined;
+  /** They are being counted for the first time. */
+  counting: boolean;
   /** Those of them with a device type that the release has an artifact for. */
   fitting: number | undefined;
   /** The device types of the release. */
@@ -59,6 +61,7 @@ export function useReach(draft: Draft, filter: SavedFilter | undefined, parent: 
   const fitting = useApi(mayCount && types.length ? searchOf(draft, filter, types) : null, { keep: false });
   return {
     total: draft.whom === "retry" ? parent && devicesWith(parent.statistics.status, draft.statuses) : all.data && all.total,
+    counting: draft.whom !== "retry" && all.loading,
     fitting: fitting.data && fitting.total,
     types,
     some: all.data ?? [],
