@@ -178,7 +178,8 @@ def test_what_is_not_for_the_device_does_not_come_after_another(
     assert brief(world, device) == [("rollout", "paused"), ("others", "not-a-target")]
 
 
-def test_a_dynamic_deployment_that_the_device_has_finished(world: World, device: Device) -> None:
+def test_a_dynamic_deployment_that_the_device_has_finished(world: World, device: Device, moment: Clock) -> None:
+    moment.time = (moment.time + timedelta(days=1)).replace(hour=12)
     device.inventory({"device_type": "qemux86-64", "place": "here"})
     chosen = save_filter(world, "inventory", "place", "here")
     finished = deploy_to_filter(world, chosen, artifact_name="two")
