@@ -51,7 +51,7 @@ _HOLD = {
 
 
 _IN_ROLLOUT = {Outcome.PAUSED, Outcome.WINDOW_CLOSED, Outcome.DELAYED, Outcome.RATE_REACHED}
-"""What may keep a device waiting for a deployment that has as many devices as its limit, without anyone noticing."""
+"""Outcomes that do not look at the number of devices, so that the limit of the deployment may have been reached."""
 
 
 class Facts(Protocol):

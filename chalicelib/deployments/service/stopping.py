@@ -69,7 +69,11 @@ def judge(tenant: TenantId, plan: Plan, counts: Counts, now: datetime) -> bool:
 
 @retried
 def corrected(tenant: TenantId, plan: Plan, now: datetime) -> None:
-    """A device has just corrected its failure. If a user had accepted it, the next failure must not take its place."""
+    """Accept fewer failures after a device has corrected its own.
+
+    Failures that a user has accepted by resuming the deployment are kept as a number. If it stayed as it is, it would
+    also cover the next failure of another device.
+    """
     stop, stored = plan.stop, deployments.find(tenant, plan.id)
     if stop is None or stored is None or not stored.is_open or stored.progress.state.p:
         return  # results are accepted anew when the deployment is resumed

@@ -123,7 +123,7 @@ def _considered(tenant: TenantId, head: Head, opened: Mapping[str, int]) -> list
 
 
 def _others(tenant: TenantId, wanted: Collection[str]) -> Iterator[tuple[Plan, _Said]]:
-    """The open deployments that cannot be for the device, which takes no read of what the process knows of them."""
+    """The open deployments that cannot be for the device. Those that the process knows are not read again."""
     plans.load(tenant, wanted)
     for each in wanted:
         plan = plans.get(tenant, each)

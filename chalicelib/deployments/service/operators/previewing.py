@@ -164,7 +164,7 @@ class _Forecast:
         self.succeeding = 0
         """The number of those for which an artifact may fit."""
         self.zones: Counter[str] = Counter()
-        """The numbers of the polling ones by the time zone of their windows; only if each has its own."""
+        """The numbers of devices that poll, by the time zone of their windows; empty unless devices have their own."""
         self.bytes = 0
         """The sizes of the artifacts of the devices that would get the update."""
         self._groups: defaultdict[str, _Group] = defaultdict(_Group)
