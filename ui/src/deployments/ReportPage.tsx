@@ -106,7 +106,7 @@ function Course({ report }: { report: Report }) {
 function Parts({ title, name, column, parts }: { title: string; name: string; column: string; parts: readonly ReportPart[] }) {
   if (parts.length === 0) return null;
   const number = (id: "begun" | "succeeded" | "failed" | "other", label: string): Column<ReportPart> => ({
-    id, title: label, end: true, min: 5, grow: 0, wide: id === "begun" || id === "other", cell: (part) => format.number(part[id]),
+    id, title: label, end: true, min: 6, grow: 0, wide: id === "begun" || id === "other", cell: (part) => format.number(part[id]),
   });
   const columns: Column<ReportPart>[] = [
     { id: "key", title: column, always: true, min: 8, grow: 2, cell: (part) => part.key },

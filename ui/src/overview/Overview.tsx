@@ -146,12 +146,18 @@ function Need({ kind, deployment, some, count, hours }: ReturnType<typeof needs>
   );
 }
 
+function Title({ deployment }: { deployment: Deployment }) {
+  return (
+    <Link to={pathTo("deployments", deployment.id)} class="overview-need__title">
+      <Name>{deployment.name}</Name>
+    </Link>
+  );
+}
+
 function Failing({ deployment }: { deployment: Deployment }) {
   return (
     <>
-      <Link to={pathTo("deployments", deployment.id)} class="overview-need__title">
-        <Name>{deployment.name}</Name>
-      </Link>
+      <Title deployment={deployment} />
       <span class="muted small">
         {format.count(failures(deployment), "failure")} of {format.count(deployment.max_devices || deployment.device_count, "device")}
         {deployment.finished ? (
@@ -169,9 +175,7 @@ function Failing({ deployment }: { deployment: Deployment }) {
 function Approving({ deployment }: { deployment: Deployment }) {
   return (
     <>
-      <Link to={pathTo("deployments", deployment.id)} class="overview-need__title">
-        <Name>{deployment.name}</Name>
-      </Link>
+      <Title deployment={deployment} />
       <span class="muted small">
         Waits for your approval, or that of another user, until <Time at={deployment.approval?.expires} absolute />
       </span>
