@@ -216,8 +216,12 @@ class TestNeverAccepted:
 
 
 class TestDailyLimit:
-    def test_a_day_ends_at_midnight_in_utc(self, api, new, monkeypatch):
-        moment = Clock(monkeypatch)
+    @pytest.fixture(autouse=True)
+    def moment(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        """The time stands still: at midnight, devices are counted anew."""
+        return Clock(monkeypatch)
+
+    def test_a_day_ends_at_midnight_in_utc(self, api, new, moment):
         moment.time = moment.time.replace(hour=23, minute=50, second=0)
         rule_id = create(api, pattern(max_per_day=1))
         first, second = new(), new()
