@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { apiBase, ApiError, send, urlOf } from "../api/client";
+import { render } from "preact";
+import { type Answer, apiBase, ApiError, send, urlOf } from "../api/client";
 import { settle, show, until } from "../testing/help";
 import { format } from "./format";
 import { href, match, navigate, parse, pathTo, place, setQuery } from "./router";
@@ -69,6 +70,29 @@ test("no answer is an error that says so", async () => {
 
 test("parameters repeat, and empty ones are left out", () => {
   assert.equal(urlOf("/x", { id: ["a", "b"], q: "", n: 0 }), "/api/x?id=a&id=b&n=0");
+});
+
+test("what is drawn while another one's call is answered shows the answer", async () => {
+  let answer: (found: Answer<number>) => void = () => undefined;
+  let calls = 0;
+  const call = (): Promise<Answer<number>> => {
+    calls += 1;
+    return new Promise((done) => {
+      answer = done;
+    });
+  };
+  const Shown = () => <p>{useLive("shared", call).data}</p>;
+  const early = show(<Shown />);
+  await until(() => calls === 1);
+  const late = document.createElement("div");
+  document.body.append(late);
+  render(<Shown />, late);
+  answer({ data: 7, status: 200, headers: new Headers(), etag: undefined, notModified: false, total: undefined });
+  await until(() => early.textContent === "7");
+  await until(() => late.textContent === "7");
+  assert.equal(calls, 1);
+  render(null, late);
+  show(<p />);
 });
 
 test("a refresh is conditional and keeps what is shown", async () => {

@@ -56,6 +56,8 @@ class Store<T> {
   error: ApiError | undefined;
   at: number | undefined;
   busy = false;
+  /** Counts what the watchers were told. */
+  told = 0;
   every: number | undefined;
   private readonly watchers = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -143,6 +145,7 @@ class Store<T> {
   }
 
   private tell(): void {
+    this.told += 1;
     for (const watcher of this.watchers) watcher();
   }
 }
@@ -217,7 +220,14 @@ export function useLive<T>(key: string | null, fetch: Fetch<T>, { every, keep = 
   const [, redraw] = useState(0);
   const store = useMemo(() => (key === null ? null : storeOf<T>(key, fetch)), [key]);
   const last = useMemo<{ store: Store<T> | null }>(() => ({ store: null }), []);
-  useEffect(() => store?.watch(() => redraw((count) => count + 1), every), [store, every]);
+  const told = store?.told;
+  useEffect(() => {
+    const draw = (): void => redraw((count) => count + 1);
+    const stop = store?.watch(draw, every);
+    // Another one who shows it may have got an answer after this was drawn, and before it watched.
+    if (store?.told !== told) draw();
+    return stop;
+  }, [store, every]);
   if (store?.data !== undefined) last.store = store;
   const other = keep && store !== null && store.data === undefined && !store.error ? last.store : null;
   const shown = other ?? store;
